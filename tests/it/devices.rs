@@ -1,4 +1,4 @@
-//! Doors as devices and brokers find them: mosquitto's own bridge, peers that vanish, lines in milliseconds.
+//! Doors as devices and brokers find them: mosquitto's own bridge, peers that vanish, lines in milliseconds, an ESP.
 
 use crate::clients::{MESSAGES, all_once, mosquitto_pub};
 use crate::harness::Harness;
@@ -17,6 +17,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("devices::mosquitto_s_own_bridge_delivers_into_both_databases", mosquitto_s_own_bridge),
         harness.trial("devices::a_peer_that_vanishes_is_probed_for_whatever_it_asked", a_vanished_peer_is_probed),
         harness.trial("devices::lines_in_milliseconds_keep_them", lines_in_milliseconds),
+        harness.trial("devices::what_an_esp_sends_is_stored", what_an_esp_sends),
     ]
 }
 
@@ -119,4 +120,37 @@ fn lines_in_milliseconds(harness: &'static Harness) {
         plant.stored_exactly(&later, 3);
         assert_eq!(rows(&plant, &later), expected);
     }
+}
+
+/// As PubSubClient does it on an ESP: MQTT 3.1, QoS 0, a bare number without a time, and each byte in a write of its own.
+fn what_an_esp_sends(harness: &'static Harness) {
+    const READINGS: i64 = 10;
+    let plant = Plant::shared(harness);
+    let sensor = plant.sensor();
+    let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let packet = |first: u8, body: Vec<u8>| {
+        assert!(body.len() < 128, "its length needs a second byte");
+        [vec![first, body.len() as u8], body].concat()
+    };
+    let mut device = TcpStream::connect(plant.doors.mqtt).unwrap();
+    device.set_read_timeout(Some(PATIENCE)).unwrap();
+    let client_id = harness.unique("ESP8266Client");
+    // A clean session, 15 s of keep-alive.
+    device.write_all(&packet(0x10, [text("MQIsdp"), vec![3, 2, 0, 15], text(&client_id)].concat())).unwrap();
+    let mut welcome = [0; 4];
+    device.read_exact(&mut welcome).unwrap();
+    assert_eq!(welcome, [0x20, 2, 0, 0]);
+    for number in 0..READINGS {
+        let body = [text(&sensor.topic()), format!("{number}.5").into_bytes()].concat();
+        packet(0x30, body).iter().for_each(|byte| device.write_all(&[*byte]).unwrap());
+    }
+    // Nothing acknowledges QoS 0: the answer to PINGREQ says that what came before it was read.
+    device.write_all(&[0xC0, 0]).unwrap();
+    let mut pong = [0; 2];
+    device.read_exact(&mut pong).unwrap();
+    assert_eq!(pong, [0xD0, 0]);
+    device.write_all(&[0xE0, 0]).unwrap();
+    plant.stored_exactly(&sensor, READINGS);
+    let values: Vec<String> = rows(plant, &sensor).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(values, (0..READINGS).map(|number| format!("{number}.5000")).collect::<Vec<_>>());
 }

@@ -7,17 +7,21 @@ use crate::platform::Platform;
 use crate::pooler::Pooler;
 use crate::powercut::mount::must_mount;
 use crate::resolver::{Record, Resolver};
-use crate::server::{Plant, Sensor, Setup};
-use genims_databases::{DatabaseError, Environment, MysqlSettings, PostgresSettings, Registry};
+use crate::running::{Running, eventually};
+use crate::server::{PATIENCE, Plant, Sensor, Setup, free_addresses};
+use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use genims_dev::Server;
 use genims_platform::provision::{self, Options};
 use libtest_mimic::Trial;
+use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
@@ -240,6 +244,31 @@ fn unix_sockets(harness: &'static Harness) {
         let host: String = connection.query_first("SELECT USER()").await.unwrap().unwrap();
         assert_eq!(host, "root@localhost");
         connection.disconnect().await.unwrap();
+    });
+    a_socket_of_mongod(harness, folder.path());
+}
+
+/// The mongod of the tests' servers has none; another one, of the same program, has.
+fn a_socket_of_mongod(harness: &'static Harness, folder: &Path) {
+    let pid = harness.stack().pid(Server::Mongodb).unwrap();
+    let mut command = Command::new(std::fs::read_link(format!("/proc/{pid}/exe")).unwrap());
+    let (data, [address]) = (harness.folder("mongod"), free_addresses());
+    let port = address.port().to_string();
+    command.arg("--dbpath").arg(&data).arg("--unixSocketPrefix").arg(folder);
+    command.args(["--port", &port, "--bind_ip", "127.0.0.1", "--quiet", "--wiredTigerCacheSizeGB", "0.25"]);
+    let mongod = Running::spawn(command, data.join("mongod.log"));
+    let socket = folder.join(format!("mongodb-{port}.sock"));
+    eventually("the socket of mongod", PATIENCE, || {
+        assert!(mongod.wait(Duration::ZERO).is_none(), "{}", mongod.log_text());
+        socket.exists()
+    });
+    let host = socket.display().to_string().replace('/', "%2F");
+    let settings = MongoSettings::from_url("genims_production", &format!("mongodb://{host}")).unwrap();
+    harness.block_on(async {
+        let client = settings.client().await.unwrap();
+        let database = client.database(settings.database_name());
+        database.collection::<Document>("through_the_socket").insert_one(doc! { "value": 1 }).await.unwrap();
+        assert_eq!(database.list_collection_names().await.unwrap(), ["through_the_socket"]);
     });
 }
 

@@ -69,6 +69,13 @@ async fn joined(platform: &Platform, admin: &PostgresClient) {
          ('M1', 'L1', 'F1', '2026-01-01 00:00', 100, 'RUNNING'), ('M1', 'L1', 'F1', '2026-01-01 00:10', 112.5, 'RUNNING'), \
          ('M1', 'L1', 'F1', '2026-01-01 00:20', 3, 'RUNNING'), ('M2', 'L1', 'F1', '2026-01-01 00:20', 900, 'RUNNING')",
     ).await;
+    execute(
+        platform,
+        "genims_wms_db",
+        "INSERT INTO inventory_levels (inventory_level_id, warehouse_id, material_id, quantity_on_hand, available_quantity, \
+         unit_of_measure) VALUES ('IL-1', 'W1', 'MAT1', 9, 7.5, 'kg')",
+    )
+    .await;
     let sql = "SELECT (SELECT count(*) FROM genims_master_db.departments), \
                (SELECT count(*) FROM genims_operations_db.scada_machine_data), \
                (SELECT count(*) FROM genims_maintenance_db.work_orders)";
@@ -82,8 +89,8 @@ async fn other_names(admin: &PostgresClient) {
     assert_eq!(one("SELECT count(*)::text FROM genims_mes_db.work_orders").await, "0");
     assert_eq!(one("SELECT count(*)::text FROM genims_qms_db.ncr_headers").await, "0");
     assert_eq!(one("SELECT department_name::text FROM genims_hr_db.departments").await, "Casting");
-    assert_eq!(one("SELECT count(*)::text FROM inventory_levels").await, "0");
-    assert_eq!(one("SELECT count(*)::text FROM genims_erp_db.inventory_levels").await, "0");
+    assert_eq!(one("SELECT material_id || ' ' || available_quantity FROM inventory_levels").await, "MAT1 7.5000");
+    assert_eq!(one("SELECT string_agg(unit_of_measure, ' ') FROM genims_erp_db.inventory_levels").await, "kg");
     assert_eq!(one("SELECT count(*)::text FROM genims_quality_db.\"gage_r&r_studies\"").await, "0");
     // Collections: the last snapshot of each of the two machines, and the first states of both.
     assert_eq!(

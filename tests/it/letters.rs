@@ -127,6 +127,13 @@ fn repeats(harness: &'static Harness) {
     assert_eq!(plant.rows(TABLE, "client = 'press-7' AND received_at < last_received_at"), 1);
     let text = plant.cli_ok(&["deadletter", "list"]);
     assert!(text.contains("1000x") && text.contains("?!") && text.contains("mqtt"), "{text}");
+    // What is no text is shown by its bytes.
+    publish(plant.doors.mqtt, "press-6", 1, &[(topic.to_owned(), b"\xff\xfe?".to_vec())]);
+    plant.idle();
+    let list: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--json"])).unwrap();
+    let letter = list["letters"].as_array().unwrap().iter().find(|letter| letter["client"] == "press-6").unwrap();
+    assert_eq!((&letter["payload_text"], &letter["payload_hex"]), (&Value::Null, &"fffe3f".into()), "{letter:#}");
+    assert!(plant.cli_ok(&["deadletter", "list"]).contains(r"\xff\xfe?"));
 
     // A counter in the garbage makes each message another one.
     publish(plant.doors.mqtt, "press-9", 1, &garbage(topic, 200, |no| format!("?{no}")));

@@ -354,8 +354,8 @@ fn a_letter_comes_in(harness: &'static Harness) {
     let early = plant.cli(&["deadletter", "replay", &id, &of_bridge, "--json"]);
     let said: Value = serde_json::from_slice(&early.stdout).unwrap();
     assert_eq!((&said["replayed"], &said["returned"], early.status.code()), (&json!(2), &json!(2), Some(1)), "{said}");
-    for wrong in [["deadletter", "replay", "999999999"], ["deadletter", "list", "--reason=unknown"]] {
-        let refused = plant.cli(&wrong);
+    for wrong in ["replay 999999999", "show 999999999", "list --reason=unknown"] {
+        let refused = plant.cli(&["deadletter"].into_iter().chain(wrong.split(' ')).collect::<Vec<_>>());
         assert!(!refused.status.success() && refused.stdout.is_empty(), "{wrong:?}");
     }
     // It waits as before, in its one row.
@@ -415,10 +415,12 @@ fn only_the_poisoned_row(harness: &'static Harness) {
     assert_eq!((&stats["total"]["committed"], &stats["total"]["dead_lettered"]), (&json!(998), &json!(3)), "{stats:#}");
     // The mirror took them: it knows nothing of PostgreSQL's constraint.
     assert_eq!(plant.stored(&sensor), (998, 1_000));
-    let query = "SELECT sqlstate, reason, payload FROM genims_internal.dead_letters";
+    let query = "SELECT sqlstate, reason, source, topic, client, payload FROM genims_internal.dead_letters";
     for row in plant.query("genims_operations_db", query) {
-        assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("23514", "refused_by_database"));
-        let payload = String::from_utf8_lossy(row.get(2));
+        // The log, from which the row came, repeats neither topic nor client for each.
+        let said: Vec<&str> = (0..5).map(|column| row.get(column)).collect();
+        assert_eq!(said, ["23514", "refused_by_database", "mqtt", "", ""]);
+        let payload = String::from_utf8_lossy(row.get(5));
         assert!(payload.contains("666") || payload.contains("POISON"), "{payload}");
     }
     // Verify knows why the mirror has more.

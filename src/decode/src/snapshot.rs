@@ -6,9 +6,9 @@
 //! - Integers are exact; `3.0` is one, `3.5` is not. Decimals are rounded to the column, half away from zero. What does not
 //!   fit the column is out of range.
 //! - `null` is an absent column, and so are NaN, an empty list, and blank text where a number or a time belongs. A column at
-//!   fault is absent, too, and told to the caller: it costs no other. `machine_state` is required, as text; a key that stands twice
-//!   costs all. A column at fault beside a state that is `null` is what was set aside of a snapshot: the fault is its own. Unknown
-//!   keys are passed, and told.
+//!   fault is absent, too, and told to the caller: it costs no other. Of a column that stands twice the first is taken and the
+//!   others are at fault. `machine_state` is required, as text, and once: it makes the object a snapshot. A column at fault
+//!   beside a state that is `null` is what was set aside of a snapshot: the fault is its own. Unknown keys are passed, and told.
 //! - `last_fault_timestamp_us` is understood beside `last_fault_timestamp`: it is the name inside of [`SnapshotFields`].
 //!
 //! Machine and time are the element's business, see [`super::json`].
@@ -24,18 +24,23 @@ use genims_model::Reason;
 use genims_model::snapshot::SnapshotFields;
 use std::borrow::Cow;
 
-/// Reads what stands behind a column's key.
-type Set = fn(&mut SnapshotFields, Value<'_>) -> Result<(), Fault>;
+/// Reads what stands behind a column's key. False: nothing is meant by it, as if the key were not there.
+type Set = fn(&mut SnapshotFields, Value<'_>) -> Result<bool, Fault>;
 
 /// The column that makes an object a snapshot.
 const STATE: &str = "machine_state";
 
-/// The columns in the order of the contract, with type and size as in `scada_machine_data`; their place is their bit in the
-/// duplicate check.
+/// The columns in the order of the contract, with type and size as in `scada_machine_data`; their place is their bit among
+/// those that were taken.
 const COLUMNS: [(&str, Set); 34] = [
-    (STATE, |fields, value| text_alone(value, 50).map(|state| fields.machine_state = state.unwrap_or_default())),
+    (STATE, |fields, value| {
+        let state = text_alone(value, 50)?;
+        let is_meant = state.is_some();
+        fields.machine_state = state.unwrap_or_default();
+        Ok(is_meant)
+    }),
     ("operation_mode", |fields, value| put(&mut fields.operation_mode, text(value, 50))),
-    ("fault_code", |fields, value| put(&mut fields.fault_code, code(value, 50))),
+    ("fault_code", |fields, value| put_code(&mut fields.fault_code, value, 50)),
     ("fault_description", |fields, value| put(&mut fields.fault_description, text(value, TEXT_CHARACTERS_MAX))),
     ("parts_produced_cumulative", |fields, value| put(&mut fields.parts_produced_cumulative, bigint(value))),
     ("parts_produced_shift", |fields, value| put(&mut fields.parts_produced_shift, integer(value))),
@@ -61,8 +66,8 @@ const COLUMNS: [(&str, Set); 34] = [
     ("last_fault_timestamp_us", |fields, value| merge_time(fields, value, Some(Unit::Microseconds))),
     ("uptime_seconds_shift", |fields, value| put(&mut fields.uptime_seconds_shift, integer(value))),
     ("active_alarms", |fields, value| put(&mut fields.active_alarms, integer(value))),
-    ("alarm_codes", |fields, value| put(&mut fields.alarm_codes, code(value, 500))),
-    ("warning_codes", |fields, value| put(&mut fields.warning_codes, code(value, 500))),
+    ("alarm_codes", |fields, value| put_code(&mut fields.alarm_codes, value, 500)),
+    ("warning_codes", |fields, value| put_code(&mut fields.warning_codes, value, 500)),
     ("shift_id", |fields, value| put(&mut fields.shift_id, text(value, 50))),
     ("operator_id", |fields, value| put(&mut fields.operator_id, text(value, 50))),
     ("data_source", |fields, value| put(&mut fields.data_source, text(value, 50))),
@@ -78,9 +83,8 @@ pub(super) type LeftOut<'a> = (Fault, &'a [u8]);
 /// Reads the object that is all of `bytes`; `unknown` gets the keys that are no columns. Beside the columns, those that were
 /// left out because they are at fault.
 pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(SnapshotFields, Vec<LeftOut<'_>>), Fault> {
-    const TWICE: Fault = Fault::malformed("the key stands twice");
     let mut fields = SnapshotFields::default();
-    let mut seen = 0_u64;
+    let (mut taken, mut has_state) = (0_u64, false);
     let (mut left_out, mut at_all) = (Vec::new(), None);
     // Columns mostly come in the order of the contract: each is looked for behind the one before.
     let mut next = 0;
@@ -96,28 +100,21 @@ pub(super) fn parse(bytes: &[u8], mut unknown: impl FnMut(&str)) -> Result<(Snap
         };
         next = place + 1;
         let (column, set) = COLUMNS[place];
+        has_state |= place == 0;
         let start = cursor.at();
-        let result = if seen & (1 << place) == 0 {
-            set(&mut fields, cursor.value()?)
-        } else {
-            cursor.skip()?;
-            Err(TWICE)
-        };
-        seen |= 1 << place;
-        if let Err(fault) = result {
-            let fault =
-                if fault == TWICE { Some(fault) } else { set_list(fault, &mut fields, set, cursor.since(start)) };
-            let fault = fault.map(|fault| fault.about(column));
-            if fault == Some(TWICE.about(column)) || column == STATE {
-                at_all = at_all.or(fault);
-            } else {
-                left_out.extend(fault.map(|fault| (fault, cursor.since(start).trim_ascii())));
-            }
+        let value = cursor.value()?;
+        let written = cursor.since(start);
+        let is_new = taken & (1 << place) == 0;
+        let result = if is_new { set_any(&mut fields, set, value, written) } else { set_again(set, value, written) };
+        match result {
+            Ok(is_meant) => taken |= u64::from(is_meant) << place,
+            Err(fault) if column == STATE => at_all = at_all.or(Some(fault.about(column))),
+            Err(fault) => left_out.push((fault.about(column), written.trim_ascii())),
         }
         Ok(())
     });
     read.map_err(|Syntax(what)| Fault::malformed(what))?;
-    let is_part = seen & 1 != 0 && fields.machine_state.is_empty();
+    let is_part = has_state && fields.machine_state.is_empty();
     match (at_all, left_out.first()) {
         (Some(fault), _) => Err(fault),
         (None, Some((fault, _))) if is_part => Err(*fault),
@@ -132,41 +129,59 @@ fn place_of(key: &[u8], next: usize) -> Option<usize> {
     (next..COLUMNS.len()).chain(0..next).find(|place| COLUMNS[*place].0.as_bytes() == key)
 }
 
-/// Reads the list behind a column's key; `None`: it was read. `fault`: of anything else there.
+/// Reads what stands behind a column's key, also a list.
+#[inline]
+fn set_any(fields: &mut SnapshotFields, set: Set, value: Value<'_>, written: &[u8]) -> Result<bool, Fault> {
+    set(fields, value).or_else(|fault| set_list(fault, fields, set, written))
+}
+
+/// The same behind the key of a column that was taken: at fault for that, unless nothing is meant by it.
 #[cold]
-fn set_list(fault: Fault, fields: &mut SnapshotFields, set: Set, written: &[u8]) -> Option<Fault> {
+fn set_again(set: Set, value: Value<'_>, written: &[u8]) -> Result<bool, Fault> {
+    const TWICE: Fault = Fault::malformed("the column stands twice; the first one was taken");
+    if set_any(&mut SnapshotFields::default(), set, value, written)? { Err(TWICE) } else { Ok(false) }
+}
+
+/// Reads the list behind a column's key. `fault`: of anything else there.
+#[cold]
+fn set_list(fault: Fault, fields: &mut SnapshotFields, set: Set, written: &[u8]) -> Result<bool, Fault> {
     const NO_SCALARS: Fault = Fault::malformed("the column takes one value, or a list of plain ones");
     let mut cursor = Cursor::new(written);
     if !cursor.take(b'[') {
-        return Some(if cursor.token() == Some(b'{') { NO_SCALARS } else { fault });
+        return Err(if cursor.token() == Some(b'{') { NO_SCALARS } else { fault });
     }
     let mut items = Vec::new();
     while !cursor.take(b']') {
         match cursor.value() {
-            Ok(Value::Nested) | Err(_) => return Some(NO_SCALARS),
+            Ok(Value::Nested) | Err(_) => return Err(NO_SCALARS),
             Ok(item) => items.push(item),
         }
         if !cursor.take(b',') && cursor.token() != Some(b']') {
-            return Some(NO_SCALARS);
+            return Err(NO_SCALARS);
         }
     }
     if let [item] = items[..] {
-        return set(fields, item).err();
+        return set(fields, item);
     }
     let texts: Option<Vec<Cow<'_, str>>> = items.into_iter().map(text_of).collect();
-    let Some(joined) = texts.map(|texts| texts.join(",")) else { return Some(NO_SCALARS) };
+    let Some(joined) = texts.map(|texts| texts.join(",")) else { return Err(NO_SCALARS) };
     if joined.is_empty() {
-        return None;
+        return Ok(false);
     }
     let quoted = serde_json::Value::from(joined).to_string();
-    let text = Cursor::new(quoted.as_bytes()).value().map_err(|_| NO_SCALARS);
-    text.and_then(|text| set(fields, text)).err()
+    let text = Cursor::new(quoted.as_bytes()).value().map_err(|_| NO_SCALARS)?;
+    set(fields, text)
 }
 
 /// A fault, alarm or warning: the number 0 and `false` say that there is none, and so do lists of them.
-fn code(value: Value<'_>, characters_max: usize) -> Result<Option<String>, Fault> {
-    let text = if is_no_code(&value) { None } else { text(value, characters_max)? };
-    Ok(text.filter(|text| !text.split(',').all(|code| matches!(code, "0" | "0.0" | "false"))))
+fn put_code(field: &mut Option<String>, value: Value<'_>, characters_max: usize) -> Result<bool, Fault> {
+    if is_no_code(&value) {
+        return Ok(true);
+    }
+    let text = text(value, characters_max)?;
+    let is_meant = text.is_some();
+    *field = text.filter(|text| !text.split(',').all(|code| matches!(code, "0" | "0.0" | "false")));
+    Ok(is_meant)
 }
 
 fn is_no_code(value: &Value<'_>) -> bool {
@@ -189,12 +204,12 @@ fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
 }
 
 #[inline]
-fn put<T>(field: &mut Option<T>, value: Result<Option<T>, Fault>) -> Result<(), Fault> {
+fn put<T>(field: &mut Option<T>, value: Result<Option<T>, Fault>) -> Result<bool, Fault> {
     *field = value?;
-    Ok(())
+    Ok(field.is_some())
 }
 
-fn merge_time(fields: &mut SnapshotFields, value: Value<'_>, unit: Option<Unit>) -> Result<(), Fault> {
+fn merge_time(fields: &mut SnapshotFields, value: Value<'_>, unit: Option<Unit>) -> Result<bool, Fault> {
     let is_left_out = match value {
         Value::Text(text) => text.is_blank(),
         value => matches!(value, Value::Null),
@@ -202,7 +217,7 @@ fn merge_time(fields: &mut SnapshotFields, value: Value<'_>, unit: Option<Unit>)
     if !is_left_out {
         fields.last_fault_timestamp_us = Some(time_value(value, unit)?);
     }
-    Ok(())
+    Ok(!is_left_out)
 }
 
 fn text(value: Value<'_>, characters_max: usize) -> Result<Option<String>, Fault> {

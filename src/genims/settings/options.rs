@@ -276,7 +276,13 @@ pub(super) const BRIDGE: Section = Section {
             "silence after which the broker is asked whether it is there",
         ),
         key("connect_timeout", Time(MILLISECOND, MINUTE), "how long one attempt may take"),
-        key("packet_bytes_max", PACKET_BYTES, "a larger message becomes a dead letter, its first 1 MiB kept"),
+        key(
+            "packet_bytes_max",
+            PACKET_BYTES,
+            "a larger message becomes a dead letter, its first 1 MiB kept; what is over this and over in_flight_bytes_max (and \
+             64 KiB) a broker of MQTT 5 drops unseen, because memory holds a packet whole: raise in_flight_bytes_max to have \
+             it as a letter",
+        ),
         key("in_flight_messages_max", Number(1, 65_535), "messages taken from the broker but not yet acknowledged"),
         key("in_flight_bytes_max", Number(1_024, 1 << 30), "their bytes"),
         key(

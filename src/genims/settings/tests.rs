@@ -271,11 +271,16 @@ fn outside_this_machine_nothing_listens_in_clear_unless_the_file_says_so() {
 #[test]
 fn what_is_left_out_is_what_the_file_shows_and_listens_to_this_machine_alone() {
     let shown = Settings::parse(DEFAULT, Path::new("t"), &Environment::default()).expect("the file itself");
-    let bare = "[[listeners]]\ntype = \"mqtt\"\n[[listeners]]\ntype = \"tcp\"\n[[listeners]]\ntype = \"line\"";
+    let bare =
+        "[[listeners]]\ntype = \"mqtt\"\n[[listeners]]\ntype = \"tcp\"\n[[listeners]]\ntype = \"line\"\n[routes]";
     let bare = Settings::parse(bare, Path::new("t"), &Environment::default()).expect("defaults alone");
     assert_eq!(bare.http.listen, shown.http.listen);
     assert_eq!((&bare.data_dir, &bare.spool), (&shown.data_dir, &shown.spool));
     assert_eq!(format!("{:?}", bare.pipeline), format!("{:?}", shown.pipeline));
+    assert_eq!(bare.dead_letters, shown.dead_letters);
+    // Without the section nothing is routed; what it leaves out is what the file shows.
+    assert!(bare.routes.is_some());
+    assert_eq!(bare.routes, shown.routes);
     for (bare, shown) in bare.listeners.iter().zip(&shown.listeners) {
         assert_eq!(bare.kind.listen(), shown.kind.listen(), "{}", shown.name);
         assert!(bare.kind.listen().is_some_and(|address| address.ip().is_loopback()));

@@ -41,6 +41,29 @@ pub struct AcceptLimits {
     pub connections_max: usize,
     /// How long connections may take to end after shutdown before they are cut.
     pub drain_timeout: Duration,
+    pub probes: Probes,
+}
+
+/// A peer that vanishes without a word (power cut, a router that has forgotten it) is noticed after two minutes, whatever
+/// the protocol above asks for, and its place is given to others: when nothing is under way by probes, else (nothing is
+/// probed while a last acknowledgement is sent again and again, for a quarter of an hour) by `unanswered_max`.
+#[derive(Clone, Copy, Debug)]
+pub struct Probes {
+    after: Duration,
+    interval: Duration,
+    retries: u32,
+    unanswered_max: Duration,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            after: Duration::from_secs(60),
+            interval: Duration::from_secs(15),
+            retries: 4,
+            unanswered_max: Duration::from_secs(120),
+        }
+    }
 }
 
 /// Accepts until shutdown, then waits (bounded) for the connections to end by themselves.
@@ -80,7 +103,7 @@ pub async fn run<S, R, FS, FR>(
         };
         count(&metrics.connections_total, 1);
         if let Ok(place) = places.clone().try_acquire_owned() {
-            prepare(&stream);
+            prepare(&stream, &limits.probes);
             let open = Open::new(metrics.clone());
             let connection = serve(stream);
             connections.spawn(async move {
@@ -106,22 +129,15 @@ pub async fn run<S, R, FS, FR>(
     }
 }
 
-/// A peer that vanishes without a word (power cut, a router that has forgotten it) is noticed after two minutes, whatever
-/// the protocol above asks for, and its place is given to others: when nothing is under way by probes, else (nothing is
-/// probed while a last acknowledgement is sent again and again, for a quarter of an hour) by [`UNANSWERED_MAX`].
-const PROBE_AFTER: Duration = Duration::from_secs(60);
-const PROBE_INTERVAL: Duration = Duration::from_secs(15);
-const PROBES: u32 = 4;
-const UNANSWERED_MAX: Duration = Duration::from_secs(120);
-
 /// Failures are left alone: the connection works without.
-fn prepare(stream: &TcpStream) {
+fn prepare(stream: &TcpStream, probes: &Probes) {
     // Acknowledgements are small and must not wait for more bytes.
     let _ = stream.set_nodelay(true);
-    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    let Probes { after, interval, retries, unanswered_max } = *probes;
+    let keepalive = TcpKeepalive::new().with_time(after).with_interval(interval).with_retries(retries);
     let socket = SockRef::from(stream);
-    let _ = socket.set_tcp_keepalive(&probes);
-    let _ = socket.set_tcp_user_timeout(Some(UNANSWERED_MAX));
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_user_timeout(Some(unanswered_max));
 }
 
 /// Failing `accept`s in a row.
@@ -178,12 +194,78 @@ impl Drop for Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use socket2::SockFilter;
+    use std::io::ErrorKind;
+    use tokio::io::AsyncReadExt;
+    use tokio::sync::mpsc;
+    use tokio::time::sleep;
+
+    /// What became of a connection.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Became {
+        Served,
+        Refused,
+        Ended(Option<ErrorKind>),
+    }
+
+    /// Its kernel answers no probe: what comes is dropped before TCP sees it.
+    fn vanish(peer: &TcpStream) {
+        const RETURN: u16 = 0x06;
+        let nothing = SockFilter::new(RETURN, 0, 0, 0);
+        SockRef::from(peer).attach_filter(&[nothing]).expect("a filter");
+    }
+
+    #[tokio::test]
+    async fn the_place_of_a_peer_that_vanished_is_given_to_the_next() {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (told, mut hears) = mpsc::unbounded_channel();
+        let serve = |mut stream: TcpStream| {
+            let told = told.clone();
+            async move {
+                let _ = told.send(Became::Served);
+                let ended = stream.read(&mut [0]).await;
+                let _ = told.send(Became::Ended(ended.err().map(|error| error.kind())));
+            }
+        };
+        let refuse = |_| {
+            let _ = told.send(Became::Refused);
+            std::future::ready(())
+        };
+        let second = Duration::from_secs(1);
+        let probes = Probes { after: second, interval: second, retries: 1, unanswered_max: second };
+        let limits = AcceptLimits { connections_max: 1, drain_timeout: second, probes };
+        let shutdown = CancellationToken::new();
+        let running = run(listener, limits, Arc::default(), shutdown.clone(), serve, refuse);
+        let clients = async {
+            let peer = TcpStream::connect(address).await.expect("connected");
+            assert_eq!(hears.recv().await, Some(Became::Served));
+            let _too_many = TcpStream::connect(address).await.expect("connected");
+            assert_eq!(hears.recv().await, Some(Became::Refused));
+            vanish(&peer);
+            assert_eq!(hears.recv().await, Some(Became::Ended(Some(ErrorKind::TimedOut))));
+            // The place is free as soon as the task of the connection is done.
+            loop {
+                let _next = TcpStream::connect(address).await.expect("connected");
+                match hears.recv().await {
+                    Some(Became::Refused) => sleep(Duration::from_millis(10)).await,
+                    other => {
+                        assert_eq!(other, Some(Became::Served));
+                        break;
+                    }
+                }
+            }
+            shutdown.cancel();
+        };
+        timeout(PATIENCE, async { tokio::join!(running, clients) }).await.expect("it is given up in time");
+    }
 
     #[tokio::test]
     async fn a_peer_that_vanishes_is_probed_and_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (asked, mut answer) = tokio::sync::mpsc::unbounded_channel();
+        let (asked, mut answer) = mpsc::unbounded_channel();
         let serve = |stream: TcpStream| {
             let socket = SockRef::from(&stream);
             let found = (socket.keepalive(), socket.tcp_keepalive_time(), socket.tcp_keepalive_interval());
@@ -191,7 +273,8 @@ mod tests {
             let _ = asked.send((found.0.ok(), found.1.ok(), found.2.ok(), more));
             std::future::ready(())
         };
-        let limits = AcceptLimits { connections_max: 1, drain_timeout: Duration::from_secs(1) };
+        let probes = Probes::default();
+        let limits = AcceptLimits { connections_max: 1, drain_timeout: Duration::from_secs(1), probes };
         let shutdown = CancellationToken::new();
         let running = run(listener, limits, Arc::default(), shutdown.clone(), serve, |_| std::future::ready(()));
         let client = async {
@@ -201,8 +284,8 @@ mod tests {
             found
         };
         let ((), found) = tokio::join!(running, client);
-        let more = (Some(PROBES), Some(UNANSWERED_MAX));
-        assert_eq!(found, Some((Some(true), Some(PROBE_AFTER), Some(PROBE_INTERVAL), more)));
+        let more = (Some(probes.retries), Some(probes.unanswered_max));
+        assert_eq!(found, Some((Some(true), Some(probes.after), Some(probes.interval), more)));
     }
 
     #[test]

@@ -62,6 +62,14 @@ const ASKED: &str = "const all = [...performance.getEntriesByType('navigation'),
     return { hosts: [...new Set(all.map((it) => new URL(it.name).host))],\
     bytes: all.reduce((sum, it) => sum + it.decodedBodySize, 0) };";
 
+/// Of the dictionary's lists: links, tables that they lead to, those without repeats, links of databases that list all their tables.
+const LISTED: &str = r"
+const links = [...document.querySelectorAll('.list a')];
+const tables = links.map((it) => document.getElementById(it.getAttribute('href').slice(1))).filter((it) => it?.nodeName === 'SECTION');
+const count = (it, what) => it.querySelectorAll(what).length;
+const full = [...document.querySelectorAll('article')].filter((it) => count(it, '.list a') === count(it, 'section'));
+return [links.length, tables.length, new Set(tables).size, full.reduce((sum, it) => sum + count(it, '.list a'), 0)];";
+
 fn page(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup::default());
     let browser = Browser::open(harness);
@@ -96,6 +104,10 @@ fn dictionary(harness: &'static Harness) {
     browser.size((480, 800), true);
     browser.goto(&format!("file://{}", file.display()));
     assert_eq!(browser.run(HANGS_OVER, &[]), json!(0), "nothing hangs over the edge");
+    let listed: Vec<u64> = serde_json::from_value(browser.run(LISTED, &[])).unwrap();
+    let tables = browser.run("return document.querySelectorAll('section').length;", &[]);
+    assert!(tables.as_u64() > Some(300), "{tables}");
+    assert!(listed.iter().all(|count| json!(count) == tables), "{listed:?}, not {tables} each");
     for name in ["genims_hr_db.employees", "genims_reporting_db", "genims_production.scada_events"] {
         browser.run("location.hash = arguments[0];", &[json!(name)]);
         let below = "return document.getElementById(arguments[0]).getBoundingClientRect().top

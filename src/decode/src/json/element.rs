@@ -22,7 +22,8 @@ use super::fields::{
     written_at_fault,
 };
 use super::keys::{
-    DISPLAY_BIT, Known, Ranked, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT, usual,
+    DATA_QUALITY_BIT, DISPLAY_BIT, Known, Ranked, SENSOR_RANK_NODE, SENSOR_RANK_STRONG, Says, VALUE_BIT, VALUES_BIT,
+    usual,
 };
 use super::list;
 use super::values;
@@ -39,6 +40,8 @@ pub(super) const STATUS: u8 = 2;
 pub(super) const MACHINES: u8 = 4;
 /// Of these more than [`Element::machines_beside`] holds.
 pub(super) const MACHINES_MANY: u8 = 8;
+/// A quality stands twice under a key that a snapshot has for a column.
+const COLUMN: u8 = 16;
 
 /// A quality was there that cannot be read.
 pub(super) const ODD_QUALITY: u8 = 1;
@@ -103,7 +106,7 @@ pub(super) struct Element<'a> {
     pub(super) is_silent: bool,
     /// One bit per known key that was seen.
     pub(super) keys_seen: u64,
-    /// Of what there is too much: [`KEY`], [`STATUS`], [`MACHINES`], [`MACHINES_MANY`].
+    /// Of what there is too much: [`KEY`], [`STATUS`], [`MACHINES`], [`MACHINES_MANY`], [`COLUMN`].
     pub(super) twice: u8,
     /// Several keys hold lists or objects of values, or several payloads: one would hide the other.
     pub(super) values_twice: bool,
@@ -218,7 +221,12 @@ impl<'a> Element<'a> {
     }
 
     fn quality(&mut self, bit: u32, rank: u8, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
-        self.saw(bit);
+        if bit == DATA_QUALITY_BIT {
+            self.twice |= u8::from(self.keys_seen & (1 << bit) != 0) * COLUMN;
+            self.keys_seen |= 1 << bit;
+        } else {
+            self.saw(bit);
+        }
         cursor.token();
         let start = cursor.at();
         match cursor.value()? {
@@ -289,7 +297,7 @@ impl<'a> Element<'a> {
     pub(super) fn check_twice<V: Visitor>(&self, visitor: &mut V) -> Result<(), Fault> {
         // Where nothing else says that it is a reading, a `Status` may be a tag.
         let is_reading = self.value.candidate.is_some() || self.is_data_set;
-        if self.twice & KEY != 0 || (self.twice & STATUS != 0 && is_reading) {
+        if self.twice & (KEY | COLUMN) != 0 || (self.twice & STATUS != 0 && is_reading) {
             return Err(TWICE);
         }
         if self.twice & MACHINES != 0 {
@@ -403,8 +411,9 @@ impl<'a> Element<'a> {
 
     #[cold]
     fn report_snapshot<V: Visitor>(&self, address: &Address<'_>, visitor: &mut V) -> Result<(), Fault> {
-        if self.twice != 0 {
-            self.check_twice(visitor)?;
+        if self.twice & !COLUMN != 0 {
+            // A column is no key of the element's own: given twice it costs itself.
+            Self { twice: self.twice & !COLUMN, ..*self }.check_twice(visitor)?;
         }
         let machine = self
             .machine_name(address, visitor)?

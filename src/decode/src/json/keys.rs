@@ -121,6 +121,8 @@ pub(super) const SENML_BIT: u32 = 51;
 pub(super) const TOPIC_BIT: u32 = 52;
 /// The bit of what is good or not.
 pub(super) const GOOD_BIT: u32 = 56;
+/// The bit of qualities under names as `data_quality`, which is a column of snapshots as well.
+pub(super) const DATA_QUALITY_BIT: u32 = 55;
 /// The bits of words that name a sensor, and of a second one.
 pub(super) const LABEL_BIT: u32 = 53;
 pub(super) const LABELS_BIT: u32 = 54;
@@ -213,7 +215,7 @@ impl Known {
             b"qualityCode" | b"QualityCode" | b"quality_code" => Self::new(Quality, 23, 2),
             b"qc" => Self::new(QualityBits, 24, 3),
             b"opcQuality" | b"opc_quality" | b"OpcQuality" | b"dataQuality" | b"data_quality" | b"qualityStatus"
-            | b"quality_status" => Self::new(Quality, 55, 3),
+            | b"quality_status" => Self::new(Quality, DATA_QUALITY_BIT, 3),
             b"Good" | b"isGood" | b"is_good" | b"IsGood" => Self::new(Quality, GOOD_BIT, QUALITY_RANK_GOOD),
             b"status_code" | b"statuscode" => Self::new(Status, 57, 6),
             b"dataPointId" => Self::new(Sensor, 25, 5),

@@ -157,6 +157,35 @@ fn a_column_at_fault_is_set_aside_without_its_snapshot() {
 }
 
 #[test]
+fn of_a_column_given_twice_the_others_are_set_aside_without_their_snapshot() {
+    let members = r#""ts":1700000000123,"machine_state":"RUNNING","shift_id":"A","data_quality":"good""#;
+    let message = format!(r#"{{{members},"shift_id":"B","data_quality":"bad"}}"#);
+    let found = decoded(SCADA, &[], &message);
+    let [(machine, timestamp_us, fields)] = &found.snapshots[..] else { panic!("{found:?}") };
+    assert_eq!((machine.as_str(), *timestamp_us), ("M1", TIME_US));
+    assert_eq!((fields.shift_id.as_deref(), fields.data_quality.as_deref()), (Some("A"), Some("good")));
+    let part = |column: &str| {
+        format!(r#"{{"timestamp_us":1700000000123000,"machine_id":"M1","machine_state":null,{column}}}"#)
+    };
+    assert_eq!(found.fragments(), [part(r#""shift_id":"B""#), part(r#""data_quality":"bad""#)]);
+    let told = r#"shift_id: the column stands twice; the first one was taken: `\"B\"`; the other columns were taken"#;
+    assert_eq!(found.rejects[0].1, told);
+    for (reason, _, fragment) in &found.rejects {
+        let again = decoded(SCADA, &[], fragment);
+        assert_eq!((again.snapshots.len(), again.reasons()), (0, vec![*reason]));
+        assert_eq!(again.rejects[0].2, *fragment);
+    }
+    // Keys of the snapshot itself are no columns, and of two states nobody knows which is meant.
+    for twice in [r#""machine_state":"IDLE""#, r#""ts":1700000000124"#] {
+        let found = decoded(SCADA, &[], format!("{{{members},{twice}}}"));
+        assert_eq!((found.snapshots.len(), found.reasons()), (0, vec![MalformedPayload]), "{twice}");
+    }
+    // Of a reading it is the quality.
+    let reading = decoded(TAGS, &[], r#"{"sensor_id":"S","value":1,"data_quality":"good","data_quality":"bad"}"#);
+    assert_eq!((reading.points.len(), reading.reasons()), (0, vec![MalformedPayload]));
+}
+
+#[test]
 fn what_is_whole_is_set_aside_as_it_came() {
     for payload in [
         r#"{"_msgid":"a","ts":1700000000123,"payload":"{\"value\":\"x\"}"}"#,

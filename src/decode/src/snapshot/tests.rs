@@ -84,6 +84,8 @@ fn the_column_at_fault_is_named() {
         ("\"fault_code\":\"a\\u0000b\"", Reason::MalformedPayload),
         ("\"last_fault_timestamp\":\"noon\"", Reason::BadTimestamp),
         ("\"shift_id\":\"A\",\"shift_id\":\"B\"", Reason::MalformedPayload),
+        ("\"tool_number\":1,\"tool_number\":[2]", Reason::MalformedPayload),
+        ("\"tool_number\":1,\"tool_number\":3.5", Reason::OutOfRange),
     ] {
         let (reason, detail) = reason(&with(member));
         let column = member.split('"').nth(1).unwrap();
@@ -156,8 +158,36 @@ fn a_column_at_fault_costs_no_other() {
     assert_eq!(reason(r#"{"machine_state":null,"tool_number":3}"#).1, "a snapshot needs a machine_state");
     let listed = parse(br#"{"machine_state":["RUNNING"],"tool_number":3}"#, |_| ()).unwrap();
     assert_eq!(listed.machine_state, "RUNNING");
-    let twice = super::parse(br#"{"machine_state":"A","shift_id":"A","shift_id":"B"}"#, |_| ());
-    assert!(twice.is_err(), "which one is meant, nobody knows");
+}
+
+#[test]
+fn of_a_column_given_twice_the_first_is_taken_and_the_others_are_set_aside() {
+    let json = with("\"shift_id\":\"A\",\"shift_id\":\"B\",\"tool_number\":3,\"shift_id\":\"A\",\"tool_number\":[4]");
+    let (fields, left_out) = super::parse(json.as_bytes(), |_| ()).unwrap();
+    assert_eq!((fields.shift_id.as_deref(), fields.tool_number), (Some("A"), Some(3)));
+    let told = left_out.iter().map(|(fault, written)| format!("{fault} {}", String::from_utf8_lossy(written)));
+    let twice =
+        |column: &str, written: &str| format!("{column}: the column stands twice; the first one was taken {written}");
+    let expected = [twice("shift_id", "\"B\""), twice("shift_id", "\"A\""), twice("tool_number", "[4]")];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    // Where nothing was meant, or nothing could be taken, the column is still free.
+    for (members, aside) in [
+        ("\"tool_number\":null,\"tool_number\":3", 0),
+        ("\"tool_number\":\"\",\"tool_number\":3", 0),
+        ("\"tool_number\":[],\"tool_number\":3", 0),
+        ("\"tool_number\":3,\"tool_number\":null", 0),
+        ("\"tool_number\":3.5,\"tool_number\":3", 1),
+    ] {
+        let json = with(members);
+        let (fields, left_out) = super::parse(json.as_bytes(), |_| ()).unwrap();
+        assert_eq!((fields.tool_number, left_out.len()), (Some(3), aside), "{members}");
+    }
+    // That there is no fault is said, too.
+    let json = with("\"fault_code\":0,\"fault_code\":\"F-17\"");
+    let (fields, left_out) = super::parse(json.as_bytes(), |_| ()).unwrap();
+    assert_eq!((fields.fault_code, left_out.len()), (None, 1));
+    let states = r#"{"machine_state":"A","machine_state":"B"}"#;
+    assert_eq!(reason(states).1, "machine_state: the column stands twice; the first one was taken");
 }
 
 #[test]

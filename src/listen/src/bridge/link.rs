@@ -25,8 +25,9 @@ const PACKET_BYTES_MAX: usize = REMAINING_LENGTH_MAX + 5;
 /// What a PUBLISH has beside topic and payload, with room for properties.
 const OVERHEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// What a broker of MQTT 5 is told to send at most: the library holds a packet whole, and that is to take no more memory than
-/// everything else that is under way. What is larger the broker drops, as MQTT wants it.
+/// What a broker of MQTT 5 is told to send at most: the library holds a packet whole, whatever its size, and lets nobody pass
+/// over one. That is to take no more memory than everything else that is under way. What is larger the broker drops, as MQTT
+/// wants it.
 fn packet_bytes_told(options: &BridgeOptions) -> u32 {
     let bytes = options.in_flight_bytes_max.max(options.packet_bytes_max as usize).saturating_add(OVERHEAD_BYTES_MAX);
     u32::try_from(bytes.min(PACKET_BYTES_MAX)).unwrap_or(u32::MAX)

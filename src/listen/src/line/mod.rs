@@ -17,7 +17,7 @@ pub mod simulated;
 mod tests;
 
 use super::ListenMetrics;
-use super::accept::{self, AcceptError, AcceptLimits, bind};
+use super::accept::{self, AcceptError, AcceptLimits, Probes, bind};
 use super::locks::{ListenerGate, TlsOptions};
 use genims_decode::timestamp::Unit;
 use genims_model::SourceNo;
@@ -117,6 +117,7 @@ impl LineServer {
         let limits = AcceptLimits {
             connections_max: shared.options.connections_max,
             drain_timeout: shared.options.drain_timeout + Duration::from_secs(1),
+            probes: Probes::default(),
         };
         let serve = |stream| connection::accept(stream, shared.clone(), shutdown.child_token());
         // There is no word for "no" in this protocol.

@@ -55,7 +55,7 @@ mod tests;
 
 pub use subscriptions::Statistics;
 
-use super::accept::{self, AcceptLimits};
+use super::accept::{self, AcceptLimits, Probes};
 use super::locks::{ListenerGate, Pass, TlsOptions};
 use super::notices::Notices;
 use super::{Acknowledge, Decode, ListenMetrics};
@@ -221,6 +221,7 @@ pub async fn serve(
         connections_max: options.connections_max,
         // Two bounded waits more: the last write and the peer's close.
         drain_timeout: options.drain_timeout + 3 * close::LINGER,
+        probes: Probes::default(),
     };
     let registry = registry::Registry::new(options.sessions_max);
     let metrics = gate.metrics.clone();

@@ -106,7 +106,7 @@ mod tests;
 
 pub use progress::{CLIENTS_MAX, Progress};
 
-use super::accept::{self, AcceptError, AcceptLimits};
+use super::accept::{self, AcceptError, AcceptLimits, Probes};
 use super::locks::{ListenerGate, TlsOptions};
 use super::notices::Notices;
 use super::{Acknowledge, ListenMetrics, accept::bind};
@@ -222,6 +222,7 @@ impl TcpServer {
         let limits = AcceptLimits {
             connections_max: options.connections_max,
             drain_timeout: options.drain_timeout + Duration::from_secs(1),
+            probes: Probes::default(),
         };
         let serve = |stream| connection::accept(stream, shared.clone(), shutdown.child_token());
         let refuse = |stream| connection::refuse_busy(stream, shared.clone());
