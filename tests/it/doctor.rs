@@ -4,7 +4,7 @@ use crate::harness::Harness;
 use crate::platform::Platform;
 use genims_databases::Registry;
 use genims_dev::Server;
-use genims_platform::doctor::{self, DoctorReport, Finding, Grade, Subject};
+use genims_platform::doctor::{self, Diagnosis, DoctorReport, Grade, Subject};
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::time::Duration;
@@ -77,12 +77,12 @@ fn everything_is_looked_at(harness: &'static Harness) {
 }
 
 /// How fast a machine answers is no matter of this test.
-fn findings(report: &DoctorReport) -> Vec<&Finding> {
+fn findings(report: &DoctorReport) -> Vec<&Diagnosis> {
     report.findings.iter().filter(|finding| finding.subject != Subject::Latency).collect()
 }
 
 fn nothing_is_said_of_private_servers(report: &DoctorReport, platform: &Platform) {
-    assert_eq!(findings(report), Vec::<&Finding>::new());
+    assert_eq!(findings(report), Vec::<&Diagnosis>::new());
     let text = String::from_utf8(platform.cli(&["doctor", "--timeout", "60s"], &[]).stdout).unwrap();
     let is_told = |line: &str| line.starts_with("warning") && !line.contains(": latency: ");
     assert!(!text.lines().any(is_told), "{text}");

@@ -4,7 +4,7 @@ use crate::harness::{Harness, PrivateStack, connect_postgres};
 use crate::platform::let_expire;
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_dev::Server;
-use genims_platform::provision::{self, Mode, Options};
+use genims_platform::provision::{self, Mode, ProvisionOptions};
 use genims_platform::verify;
 use genims_seed::Scale;
 use genims_seed::history::{
@@ -42,7 +42,8 @@ impl Place {
         let variables = [("GENIMS_OPERATIONS_DB_URL", url.as_str()), ("GENIMS_MONGODB_URL", mongodb_url.as_str())];
         let environment = Environment::from_pairs(variables);
         let registry = Registry::load(None).unwrap();
-        let options = Options { only: ["operations", "production"].map(str::to_owned).to_vec(), mode: Mode::Apply };
+        let options =
+            ProvisionOptions { only: ["operations", "production"].map(str::to_owned).to_vec(), mode: Mode::Apply };
         let report = harness.block_on(provision::run(&registry, &environment, &options, &|_| {})).unwrap();
         assert!(report.ok());
         let of = |name: &str| registry.get(name).unwrap();
@@ -79,7 +80,8 @@ impl Place {
     }
 
     async fn verified(&self) {
-        let options = verify::Options { module: Some(verify::LEDGER_MODULE.to_owned()), rules: None, as_of: None };
+        let options =
+            verify::VerifyOptions { module: Some(verify::LEDGER_MODULE.to_owned()), rules: None, as_of: None };
         let registry = Registry::load(None).unwrap();
         let verdict = verify::run(&registry, &self.environment, &options, &|_| {}).await.unwrap();
         assert!(verdict.passed, "{verdict:#?}");

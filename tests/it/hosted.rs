@@ -11,7 +11,7 @@ use crate::running::{Running, eventually};
 use crate::server::{PATIENCE, Plant, Sensor, Setup, free_addresses};
 use genims_databases::{DatabaseError, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use genims_dev::Server;
-use genims_platform::provision::{self, Options};
+use genims_platform::provision::{self, ProvisionOptions};
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable;
@@ -142,7 +142,7 @@ fn no_database_postgres(harness: &'static Harness) {
             ("crm", [("GENIMS_CRM_DB_URL", stack.postgres_url("genims_crm_db"))]),
         ] {
             let environment = Environment::from_pairs(pairs);
-            let options = Options { only: vec![module.to_owned()], ..Options::default() };
+            let options = ProvisionOptions { only: vec![module.to_owned()], ..ProvisionOptions::default() };
             let report = provision::run(&registry, &environment, &options, &|_| {}).await.unwrap();
             assert!(report.ok(), "{report:#?}");
         }

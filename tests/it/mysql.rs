@@ -3,7 +3,7 @@
 use crate::harness::{Harness, write_env};
 use genims_databases::{DatabaseError, Environment, MysqlConnection, MysqlSettings, Registry};
 use genims_dev::Server;
-use genims_platform::provision::{self, Mode, Options, ProvisionReport};
+use genims_platform::provision::{self, Mode, ProvisionOptions, ProvisionReport};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Platform {
         let registry = Registry::load(None).unwrap();
         let environment = Environment::from_pairs(self.variables.iter().map(|(name, url)| (*name, url.as_str())));
         let only = modules.iter().map(|module| (*module).to_owned()).collect();
-        provision::run(&registry, &environment, &Options { only, mode }, &|_| {}).await.unwrap()
+        provision::run(&registry, &environment, &ProvisionOptions { only, mode }, &|_| {}).await.unwrap()
     }
 }
 

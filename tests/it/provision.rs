@@ -2,7 +2,7 @@
 
 use crate::harness::{Harness, connect_postgres, write_env};
 use genims_databases::{Environment, Registry, partitions, schema};
-use genims_platform::provision::{self, Mode, Options, ProvisionReport, ProvisionStatus};
+use genims_platform::provision::{self, Mode, ProvisionOptions, ProvisionReport, ProvisionStatus};
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ impl Platform {
 async fn provision_with(environment: &Environment, mode: Mode) -> ProvisionReport {
     let registry = Registry::load(None).unwrap();
     let only = ["master", "operations", "production"].map(str::to_owned).to_vec();
-    provision::run(&registry, environment, &Options { only, mode }, &|_| {}).await.unwrap()
+    provision::run(&registry, environment, &ProvisionOptions { only, mode }, &|_| {}).await.unwrap()
 }
 
 fn changes(report: &ProvisionReport) -> Vec<&String> {

@@ -3,7 +3,7 @@
 
 use crate::harness::{Harness, write_env};
 use genims_databases::{Environment, Registry, schema};
-use genims_platform::provision::{self, Mode, Options, ProvisionStatus, ProvisionedDatabase};
+use genims_platform::provision::{self, Mode, ProvisionOptions, ProvisionStatus, ProvisionedDatabase};
 use libtest_mimic::Trial;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc, oid::ObjectId, spec::BinarySubtype};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
@@ -42,7 +42,7 @@ impl Store {
 
     async fn provision(&self, mode: Mode) -> ProvisionedDatabase {
         let registry = Registry::load(None).unwrap();
-        let options = Options { only: vec![DATABASE.to_owned()], mode };
+        let options = ProvisionOptions { only: vec![DATABASE.to_owned()], mode };
         let mut report = provision::run(&registry, &self.environment, &options, &|_| {}).await.unwrap();
         report.databases.pop().unwrap()
     }

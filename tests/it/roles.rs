@@ -9,7 +9,7 @@ use genims_etl::bookkeeping::RunKind;
 use genims_etl::days::Span;
 use genims_etl::job;
 use genims_etl::run::{Places, Request, run};
-use genims_platform::provision::{self, Mode, Options};
+use genims_platform::provision::{self, Mode, ProvisionOptions};
 use libtest_mimic::Trial;
 use mysql_async::prelude::Queryable;
 use tokio_postgres::error::SqlState;
@@ -43,7 +43,7 @@ fn environment(stack: &genims_dev::Stack) -> Environment {
 
 async fn provision(environment: &Environment) {
     let registry = Registry::load(None).unwrap();
-    let options = Options { only: Vec::new(), mode: Mode::Apply };
+    let options = ProvisionOptions { only: Vec::new(), mode: Mode::Apply };
     let report = provision::run(&registry, environment, &options, &|_| {}).await.unwrap();
     assert!(report.ok(), "{report:?}");
     let again = provision::run(&registry, environment, &options, &|_| {}).await.unwrap();

@@ -5,7 +5,7 @@ mod refused;
 use crate::harness::Harness;
 use crate::platform::Platform;
 use genims_databases::{Environment, MysqlSettings, Registry};
-use genims_platform::verify::{self, Finding, Options, Outcome, Verdict};
+use genims_platform::verify::{self, Finding, RuleOutcome, Verdict, VerifyOptions};
 use libtest_mimic::Trial;
 use mongodb::bson::{DateTime, Document, doc};
 use mysql_async::prelude::Queryable;
@@ -67,7 +67,7 @@ struct Examined<'a> {
 
 impl Examined<'_> {
     fn verdict(&self) -> Verdict {
-        let options = Options { module: None, rules: Some(self.rules.clone()), as_of: None };
+        let options = VerifyOptions { module: None, rules: Some(self.rules.clone()), as_of: None };
         run(self.harness, &self.platform.environment(&[]), &options)
     }
 
@@ -91,13 +91,13 @@ impl Examined<'_> {
     }
 }
 
-fn run(harness: &Harness, environment: &Environment, options: &Options) -> Verdict {
+fn run(harness: &Harness, environment: &Environment, options: &VerifyOptions) -> Verdict {
     let registry = Registry::load(None).unwrap();
     harness.block_on(async { verify::run(&registry, environment, options, &|_| {}).await.unwrap() })
 }
 
 fn failing(verdict: &Verdict) -> BTreeSet<String> {
-    let fails = |finding: &&Finding| !matches!(finding.outcome, Outcome::Passed | Outcome::Empty);
+    let fails = |finding: &&Finding| !matches!(finding.outcome, RuleOutcome::Passed | RuleOutcome::Empty);
     verdict.findings.iter().filter(fails).map(|finding| finding.rule.clone()).collect()
 }
 
@@ -193,7 +193,7 @@ fn rules_break(examined: &Examined<'_>) {
     let file = examined.rules.join("wrong.toml");
     let damage = || std::fs::write(&file, wrong).unwrap();
     let refused = examined.breaks("wrong", damage, || std::fs::remove_file(&file).unwrap());
-    assert!(refused.outcome == Outcome::Failed && refused.explanation.contains("read-only"), "{refused:?}");
+    assert!(refused.outcome == RuleOutcome::Failed && refused.explanation.contains("read-only"), "{refused:?}");
 }
 
 /// A batch that the mirror has and PostgreSQL never had.
@@ -268,7 +268,7 @@ fn the_ledgers_break(examined: &Examined<'_>) {
 /// Nothing is there that any rule could hold of, and nobody has done anything wrong either.
 fn on_an_empty_platform_no_rule_holds(harness: &'static Harness) {
     let platform = Platform::new(harness);
-    let verdict = run(harness, &platform.environment(&[]), &Options::default());
+    let verdict = run(harness, &platform.environment(&[]), &VerifyOptions::default());
     let said = |number: usize| format!("{},{:03} rules, references and counts", number / 1_000, number % 1_000);
     let readme = include_str!("../../README.md");
     assert_eq!(readme.matches(&said(verdict.findings.len())).count(), 2, "README: {}", said(verdict.findings.len()));
@@ -277,7 +277,8 @@ fn on_an_empty_platform_no_rule_holds(harness: &'static Harness) {
         verdict.findings.iter().filter(|finding| !families.contains(&finding.family.as_str())).collect();
     // A migration writes row 0 of every dimension, and these two look at versions of members.
     let of_members = ["one_current_version_per_member", "versions_follow_each_other"];
-    let holds = |finding: &&Finding| finding.outcome != Outcome::Empty && !of_members.contains(&finding.rule.as_str());
+    let holds =
+        |finding: &&Finding| finding.outcome != RuleOutcome::Empty && !of_members.contains(&finding.rule.as_str());
     let held: Vec<&Finding> = rules.iter().copied().filter(holds).collect();
     assert!(rules.len() > 300 && held.is_empty(), "{} rules, {held:#?}", rules.len());
     let references = verdict.findings.iter().filter(|finding| finding.family == "references");
@@ -305,15 +306,15 @@ fn one_database_down(harness: &'static Harness) {
     let platform = Platform::new(harness);
     // Nobody listens at port 1.
     let down = [("GENIMS_HR_DB_URL", "postgresql://u:hunter2@127.0.0.1:1/genims_hr_db")];
-    let verdict = run(harness, &platform.environment(&down), &Options::default());
+    let verdict = run(harness, &platform.environment(&down), &VerifyOptions::default());
     assert!(!verdict.passed);
     let unreachable: Vec<&str> =
         verdict.databases.iter().filter(|one| !one.reachable).map(|one| one.database.as_str()).collect();
     assert_eq!((verdict.databases.len(), unreachable), (17, vec![HR]));
     for finding in &verdict.findings {
         let needs_it = finding.databases.iter().any(|name| name == HR);
-        assert_eq!(finding.outcome == Outcome::Skipped, needs_it, "{finding:?}");
-        assert_ne!(finding.outcome, Outcome::Failed, "{finding:?}");
+        assert_eq!(finding.outcome == RuleOutcome::Skipped, needs_it, "{finding:?}");
+        assert_ne!(finding.outcome, RuleOutcome::Failed, "{finding:?}");
     }
     let output = platform.cli(&["verify"], &down);
     let text = String::from_utf8(output.stdout).unwrap();

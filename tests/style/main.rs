@@ -7,6 +7,7 @@
 
 mod circles;
 mod names;
+mod strings;
 mod words;
 
 use circles::circles;

@@ -1,5 +1,5 @@
-//! One meaning for each name: a type that other rooms can name is called as no other room calls a type of its own; and whatever is
-//! public is named by somebody.
+//! One meaning for each name: a type that other rooms can name is called as no other room calls a type of its own, one that all
+//! of a room can name as no other of it; and whatever is public is named by somebody.
 
 use super::{File, assert_none, file, files};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -39,6 +39,19 @@ fn a_public_type_has_a_name_that_no_other_room_gives() {
         homonyms(&[file("src/a/src/x.rs", "pub struct X;"), file("src/a/src/y.rs", "pub enum X {}")], &[]).len(),
         0
     );
+}
+
+#[test]
+fn a_type_has_a_name_that_its_room_gives_once() {
+    let files = files("rs");
+    let files: Vec<File> = files.into_iter().filter(|file| file.name.starts_with("src/")).collect();
+    assert_none(doubles(&files));
+    let planted = |one: &str, two: &str| {
+        doubles(&[file("src/a/src/x.rs", one), file("src/a/src/y.rs", two), file("src/b/src/z.rs", one)]).len()
+    };
+    assert_eq!(planted("pub struct Place;", "    pub(crate) enum Place<'a> {"), 1);
+    assert_eq!(planted("pub struct Place;", "pub(super) struct Place;\nstruct Place;\n// pub struct Place;"), 0);
+    assert_eq!(planted("pub struct Place;", "pub struct Places;"), 0);
 }
 
 #[test]
@@ -105,9 +118,31 @@ fn homonyms(files: &[File], shared: &[(&str, &str)]) -> Vec<String> {
     [unshared, told.collect::<Vec<_>>()].concat()
 }
 
+/// Types that all of a room can name, and that have one name.
+fn doubles(files: &[File]) -> Vec<String> {
+    let mut places: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for file in files {
+        let room = file.name.split('/').nth(1).unwrap_or_default();
+        for (at, line) in file.text.lines().enumerate() {
+            if let Some(name) = public_type(line).or_else(|| defined_type(line, "pub(crate) ")) {
+                places.entry((room, name)).or_default().push(format!("{}:{}", file.name, at + 1));
+            }
+        }
+    }
+    let doubles = places.iter().filter(|(_, places)| places.len() > 1);
+    let told = doubles.map(|((room, name), places)| {
+        format!("`{name}` is {} types of {room} ({}): let each name say which", places.len(), places.join(", "))
+    });
+    told.collect()
+}
+
 /// The name of the type that a line defines, if other rooms can name it.
 fn public_type(line: &str) -> Option<&str> {
-    let mut words = line.trim_start().strip_prefix("pub ")?.split(' ');
+    defined_type(line, "pub ")
+}
+
+fn defined_type<'a>(line: &'a str, visibility: &str) -> Option<&'a str> {
+    let mut words = line.trim_start().strip_prefix(visibility)?.split(' ');
     let is_type = words.next().is_some_and(|word| DEFINITIONS.contains(&word));
     let name = words.next().filter(|_| is_type)?;
     name.split(|sign: char| !sign.is_alphanumeric()).next()

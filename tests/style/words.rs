@@ -1,19 +1,35 @@
 //! Words that must not come back: private metaphors, locks that poison, development inside the production binary.
 
-use super::{File, assert_none, file, files};
+use super::{File, assert_none, file, files, root};
+use std::fs;
 
 /// Each had a meaning of its own here once; the field has terms for all of them.
 const METAPHORS: [&str; 5] = ["bell", "house", "rung", "tenure", "wing"];
+
+/// Features that tests of other rooms ask for: what they bring is not in the server.
+const TESTS_FEATURES: [&str; 4] = ["memory", "sample", "simulation", "trial"];
 
 /// A poisoned lock is an error that nobody can handle: `parking_lot` has none.
 const POISONED: [&str; 3] = ["Mutex", "RwLock", "Condvar"];
 
 #[test]
 fn no_metaphor_stands_for_a_term() {
-    let files = files("rs");
-    assert_none(files.iter().filter(|file| !file.name.starts_with("tests/style/")).flat_map(metaphors).collect());
+    let code = files("rs");
+    let code = code.iter().filter(|file| !file.name.starts_with("tests/style/"));
+    let documents = documents();
+    assert!(documents.iter().any(|document| document.name == "README.md"), "no README.md in {}", root().display());
+    assert_none(code.chain(&documents).flat_map(metaphors).collect());
     assert_eq!(metaphors(&file("src/a/src/lib.rs", "//! x\n/// The wing's bell.\n")).len(), 2);
     assert!(metaphors(&file("src/a/src/lib.rs", "//! a swing of household_bells\n")).is_empty());
+}
+
+/// What stands at the root for people to read.
+fn documents() -> Vec<File> {
+    let places = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    let documents = places.filter(|place| place.extension().is_some_and(|extension| extension == "md"));
+    documents
+        .map(|place| file(&place.file_name().unwrap().to_string_lossy(), &fs::read_to_string(&place).unwrap()))
+        .collect()
 }
 
 fn metaphors(file: &File) -> Vec<String> {
@@ -49,15 +65,21 @@ fn poisoned(file: &File) -> Vec<String> {
 fn what_only_development_needs_is_not_in_the_server() {
     let manifests = files("toml");
     let rooms = manifests.iter().filter(|file| !file.name.starts_with("src/dev/") && file.name.ends_with("Cargo.toml"));
-    let root = file("Cargo.toml", &std::fs::read_to_string(super::root().join("Cargo.toml")).unwrap());
+    let root = file("Cargo.toml", &fs::read_to_string(root().join("Cargo.toml")).unwrap());
     assert_none(rooms.chain([&root]).flat_map(development).collect());
     assert_eq!(development(&file("a", "[dependencies]\ngenims-dev.workspace = true\n")).len(), 1);
     assert!(development(&file("a", "[dependencies]\n\n[dev-dependencies]\ngenims-dev.workspace = true\n")).is_empty());
+    let memory = "[dependencies]\ngenims-log = { workspace = true, features = [\"memory\"] }\n";
+    assert_eq!(development(&file("a", memory)).len(), 1);
+    assert!(development(&file("a", &memory.replace("dependencies", "dev-dependencies"))).is_empty());
 }
 
 fn development(file: &File) -> Vec<String> {
     let needs = file.text.split("[dependencies]").nth(1).unwrap_or_default();
     let needs = needs.split("\n[").next().unwrap_or_default();
-    let names = needs.lines().any(|line| line.starts_with("genims-dev"));
-    names.then(|| format!("{}: genims-dev is for development and tests", file.name)).into_iter().collect()
+    let is_for_tests = |line: &str| TESTS_FEATURES.iter().any(|feature| line.contains(&format!("\"{feature}\"")));
+    let found = needs
+        .lines()
+        .filter(|line| line.starts_with("genims-dev") || line.starts_with("genims-") && is_for_tests(line));
+    found.map(|line| format!("{}: `{line}` is for development and tests", file.name)).collect()
 }

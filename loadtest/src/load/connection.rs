@@ -8,6 +8,7 @@ use super::session::{Outbox, Session};
 use super::stats::Stats;
 use crate::clock::Clock;
 use crate::wire::WireError;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -99,22 +100,23 @@ impl<F: Feed> Connection<F> {
 
     /// Runs to the end; returns the feed and how many messages stayed unacknowledged.
     pub async fn run(mut self) -> (F, usize) {
-        let mut backoff = BACKOFF_MIN;
+        let backoff = ExponentialBuilder::new().with_min_delay(BACKOFF_MIN).with_max_delay(BACKOFF_MAX);
+        let backoff = backoff.without_max_times();
+        let mut delays = backoff.build();
         loop {
             match self.one_connection().await {
                 Ok(End::Finished | End::GaveUp) => break,
-                Ok(End::Storm) => backoff = BACKOFF_MIN,
+                Ok(End::Storm) => delays = backoff.build(),
                 Err(error) => {
                     if self.session.is_open() {
-                        backoff = BACKOFF_MIN;
+                        delays = backoff.build();
                     }
                     self.session.broken(&self.stats);
                     self.stats.failed(error.to_string());
                     if self.clock.now_us() >= self.limits.give_up_us {
                         break;
                     }
-                    sleep(backoff).await;
-                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                    sleep(delays.next().unwrap_or(BACKOFF_MAX)).await;
                 }
             }
         }

@@ -1,6 +1,7 @@
-//! Line charts as inline SVG. Enters: series of numbers over time. Leaves: markup made of our own words and of numbers, so that
-//! it can stand in a page as it is. Colours and fonts are classes of the style sheet, for light and dark.
+//! Line charts as inline SVG. Enters: series of numbers over time. Leaves: a filled template, which can stand in a page as it is.
+//! Colours and fonts are classes of the style sheet, for light and dark.
 
+use askama::Template;
 use std::fmt::Write;
 
 /// One line of a chart; `None` leaves a gap.
@@ -22,42 +23,50 @@ pub(crate) struct Chart {
     pub(crate) since: &'static str,
 }
 
-const WIDTH: f64 = 600.0;
-const HEIGHT: f64 = 150.0;
+pub(crate) const WIDTH: f64 = 600.0;
+pub(crate) const HEIGHT: f64 = 150.0;
 /// Room for what stands at the left of the lines, and below them.
-const LEFT: f64 = 70.0;
-const BOTTOM: f64 = 20.0;
-const TOP: f64 = 8.0;
+pub(crate) const LEFT: f64 = 70.0;
+pub(crate) const BOTTOM: f64 = 20.0;
+pub(crate) const TOP: f64 = 8.0;
+/// What is left for the lines.
+pub(crate) const TALL: f64 = HEIGHT - TOP - BOTTOM;
+/// Where what stands at the left ends.
+pub(crate) const LABELS: f64 = LEFT - 6.0;
+/// Where the words below the lines stand.
+const FOOT: f64 = HEIGHT - 4.0;
+
+/// A line across all the width, and what stands at its left.
+pub(crate) struct GridLine {
+    pub(crate) y: i64,
+    pub(crate) text_y: i64,
+    pub(crate) text: String,
+}
+
+impl GridLine {
+    pub(crate) fn new(y: f64, text: String) -> Self {
+        let y = y.round() as i64;
+        Self { y, text_y: y + 4, text }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "chart.svg")]
+struct ChartSvg {
+    told: String,
+    grid: [GridLine; 3],
+    /// Class and path of each line; the last is drawn above the others.
+    paths: Vec<(&'static str, String)>,
+    since: &'static str,
+}
 
 impl Chart {
     pub(crate) fn svg(&self) -> String {
         let top = self.top();
-        let mut svg = format!(
-            "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-            self.told()
-        );
-        for share in [0.0, 0.5, 1.0] {
-            let y = height(share);
-            // Writing to a String cannot fail.
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"left\" x=\"{:.0}\" y=\"{:.1}\">{}</text>",
-                LEFT - 6.0,
-                y + 4.0,
-                (self.unit)(top * share)
-            );
-        }
-        for series in self.series.iter().rev() {
-            let _ = write!(svg, "<path class=\"{}\" d=\"{}\"/>", series.class, self.path(&series.values, top));
-        }
-        let y = HEIGHT - 4.0;
-        let _ = write!(
-            svg,
-            "<text x=\"{LEFT}\" y=\"{y}\">{}</text><text class=\"left\" x=\"{WIDTH}\" y=\"{y}\">now</text></svg>",
-            self.since
-        );
-        svg
+        let grid = [0.0, 0.5, 1.0].map(|share| GridLine::new(height(share), (self.unit)(top * share)));
+        let path = |series: &Series| (series.class, self.path(&series.values, top));
+        let paths = self.series.iter().rev().map(path).collect();
+        ChartSvg { told: self.told(), grid, paths, since: self.since }.to_string()
     }
 
     /// The value of the upper edge: one, two or five times a power of ten.
@@ -84,6 +93,7 @@ impl Chart {
             let last = self.points_max.saturating_sub(1).max(1) as f64;
             let x = LEFT + (WIDTH - LEFT) * (missing + at) as f64 / last;
             let (letter, y) = (if drawing { 'L' } else { 'M' }, height((value / top).clamp(0.0, 1.0)));
+            // Writing to a String cannot fail.
             let _ = write!(path, "{letter}{x:.0} {y:.0}");
             if !drawing {
                 // A point with gaps at both sides is seen, too.
@@ -107,7 +117,7 @@ impl Chart {
 }
 
 fn height(share: f64) -> f64 {
-    TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share)
+    TOP + TALL * (1.0 - share)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::http;
 use super::past::Point;
-use super::plants::Sample;
+use super::plants::SamplePlants;
 use super::report::{ClockReport, GapReport, RefusalReport, RouteReport, ServerReport, ShardReport};
 use super::sign::file::{User, UserFile};
 use super::sign::role::Role;
@@ -43,7 +43,7 @@ pub(super) fn report() -> ServerReport {
 struct Trial {
     _folder: TempDir,
     router: Router,
-    plants: Arc<Sample>,
+    plants: Arc<SamplePlants>,
     description: Value,
     /// Of the operator and of the admin, where they sign in.
     tokens: Option<[String; 2]>,
@@ -78,7 +78,7 @@ impl Trial {
     }
 
     async fn new(doorway: Doorway, folder: TempDir, tokens: Option<[String; 2]>) -> Self {
-        let plants = Arc::new(Sample::new(60, 14));
+        let plants = Arc::new(SamplePlants::new(60, 14));
         let window = Window::with_plants(Arc::new(report()), plants.clone());
         for _ in 0..4 {
             window.sample(Instant::now());

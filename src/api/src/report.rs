@@ -39,9 +39,6 @@ pub struct ServerReport {
     #[schema(value_type = Vec<(String, u64)>)]
     pub remarks: Vec<(Word, u64)>,
     pub refusals: Vec<RefusalReport>,
-    /// Of a snapshot only; see [`Observe::talkers`].
-    #[serde(default)]
-    pub talkers: TalkersReport,
 }
 
 /// How often a door refused something since the start.
@@ -313,10 +310,10 @@ impl Latency {
     }
 }
 
-/// Gives the report of now.
+/// Says what is now.
 pub trait Observe: Send + Sync {
-    /// All but the talkers: to look at each client would cost those most who ask most often, probes and scrapes.
     fn report(&self) -> ServerReport;
 
+    /// Apart from the report: to look at each client would cost those most who ask most often, probes and scrapes.
     fn talkers(&self) -> TalkersReport;
 }

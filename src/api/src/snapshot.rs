@@ -1,10 +1,11 @@
-//! The one picture of the moment from which page, API, events, `genims top` and `/stats` are made. Enters: a report, and what
-//! the report was some seconds before. Leaves: the report with rates, backlogs and the queries that prove its numbers.
+//! The one picture of the moment from which page, API, events, `genims top` and `/stats` are made. Enters: a report, who sends how
+//! much, and what the report was some seconds before. Leaves: both with rates, backlogs and the queries that prove the numbers.
 
 use super::past::Past;
 pub use super::past::Rates;
 use super::proof::{self, Proof};
 use super::report::{ChangesReport, ServerReport, SinkReport, Word};
+use super::talkers::TalkersReport;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 use utoipa::ToSchema;
@@ -24,6 +25,8 @@ pub struct ServerSnapshot {
     pub proofs: Vec<Proof>,
     #[serde(flatten)]
     pub report: ServerReport,
+    #[serde(default)]
+    pub talkers: TalkersReport,
 }
 
 /// The log of readings.
@@ -69,7 +72,7 @@ pub struct Flow {
 
 impl ServerSnapshot {
     /// `past` is what was seen before `now`.
-    pub(crate) fn new(report: ServerReport, taken_ms: i64, now: Instant, past: &Past) -> Self {
+    pub(crate) fn new(report: ServerReport, talkers: TalkersReport, taken_ms: i64, now: Instant, past: &Past) -> Self {
         let flows = flows(&report);
         let mut snapshot = Self {
             taken_ms,
@@ -77,6 +80,7 @@ impl ServerSnapshot {
             proofs: proof::of(&report),
             flows,
             report,
+            talkers,
             rates: Rates::default(),
         };
         if let Some((before, seconds)) = past.some_seconds_before(now) {

@@ -79,8 +79,8 @@ impl Window {
 
     /// What is now.
     pub(crate) fn snapshot(&self) -> ServerSnapshot {
-        let report = ServerReport { talkers: self.observer.talkers(), ..self.observer.report() };
-        ServerSnapshot::new(report, genims_model::now_us() / 1_000, Instant::now(), &self.past.lock())
+        let (report, talkers) = (self.observer.report(), self.observer.talkers());
+        ServerSnapshot::new(report, talkers, genims_model::now_us() / 1_000, Instant::now(), &self.past.lock())
     }
 
     /// The last ten minutes, oldest first.

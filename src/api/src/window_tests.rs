@@ -95,9 +95,13 @@ pub(super) fn report() -> ServerReport {
         databases,
         dead_letter_reasons: vec![("unknown_sensor".into(), 200), ("too_old".into(), 0)],
         remarks: vec![("place".into(), 9)],
-        talkers: TalkersReport::new((0..60).map(talker).collect(), OthersReport::default()),
         ..ServerReport::default()
     }
+}
+
+/// More than a snapshot tells one by one.
+pub(super) fn talkers() -> TalkersReport {
+    TalkersReport::new((0..60).map(talker).collect(), OthersReport::default())
 }
 
 fn talker(no: u64) -> TalkerReport {
@@ -337,6 +341,11 @@ impl Observe for Changing {
     }
 }
 
+/// With nobody who sends.
+fn taken(report: ServerReport, taken_ms: i64, now: Instant, past: &Past) -> ServerSnapshot {
+    ServerSnapshot::new(report, TalkersReport::default(), taken_ms, now, past)
+}
+
 #[test]
 fn rates_growth_and_latencies_are_those_of_the_last_seconds() {
     let start = Instant::now();
@@ -344,11 +353,11 @@ fn rates_growth_and_latencies_are_those_of_the_last_seconds() {
     let mut report = report();
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 2).unwrap();
     let mut past = Past::default();
-    let first = ServerSnapshot::new(report.clone(), 0, at(0), &past);
+    let first = taken(report.clone(), 0, at(0), &past);
     assert_eq!((first.rates.span_seconds, first.flows[0].rate_per_second), (0.0, 0.0));
     assert_eq!(first.fill.seconds_until_full, None);
     for second in 0..700 {
-        let snapshot = ServerSnapshot::new(report.clone(), second as i64 * 1_000, at(second), &past);
+        let snapshot = taken(report.clone(), second as i64 * 1_000, at(second), &past);
         let delivered: HashMap<String, u64> =
             snapshot.flows.iter().map(|flow| (flow.name.clone(), flow.delivered_total)).collect();
         past.add(at(second), (snapshot.taken_ms, snapshot.rates), &report, delivered);
@@ -361,7 +370,7 @@ fn rates_growth_and_latencies_are_those_of_the_last_seconds() {
         histogram.record_n(if second < 400 { 40_000 } else { 300 }, 10).unwrap();
         report.spool.receive_to_durable_ms = Latency::of(&histogram);
     }
-    let now = ServerSnapshot::new(report, 700_000, at(700), &past);
+    let now = taken(report, 700_000, at(700), &past);
     assert_eq!((now.rates.received_per_second, now.rates.stored_per_second), (20.0, 10.0));
     assert_eq!((now.rates.span_seconds, now.flows[0].rate_per_second), (5.0, 30.0));
     assert_eq!(now.fill.seconds_until_full, Some((10_000.0 - 2_000.0) / 2.0));
@@ -382,7 +391,7 @@ fn a_counter_that_went_back_and_an_empty_log_give_no_odd_numbers() {
     assert_eq!(snapshot.fill.share, Fill::default().share);
     let mut past = Past::default();
     past.add(start, (0, snapshot.rates), &report(), HashMap::new());
-    let later = ServerSnapshot::new(ServerReport::default(), 0, start + Duration::from_secs(9), &past);
+    let later = taken(ServerReport::default(), 0, start + Duration::from_secs(9), &past);
     assert_eq!((later.rates.received_per_second, later.fill.seconds_until_full), (0.0, None));
     assert!(later.proofs.is_empty(), "nothing is proved without the operations database");
 }

@@ -128,7 +128,8 @@ async fn provisioned(
     place: &str,
 ) -> Result<Vec<String>, BackupError> {
     wanted.step("provisioning");
-    let options = provision::Options { only: vec![wanted.database.name.clone()], mode: provision::Mode::Apply };
+    let options =
+        provision::ProvisionOptions { only: vec![wanted.database.name.clone()], mode: provision::Mode::Apply };
     let mut report = provision::run(registry, wanted.environment, &options, &|_| {}).await?;
     // A server that runs works on it again already, and takes its locks in an order of its own.
     for _ in 1..PROVISION_TRIES {

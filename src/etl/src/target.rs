@@ -86,17 +86,21 @@ impl TargetDatabase {
         format!("{PREFIX}{}_{name}", self.run_id)
     }
 
+    /// A staging table, as SQL names it.
+    fn staged_as(&self, name: &str) -> String {
+        format!("{STAGING_DATABASE}.{}", quoted(Engine::Mysql, &self.staging(name)))
+    }
+
     /// SQL in which the staging tables stand for the names in braces.
     fn placed(&self, sql: &str) -> String {
-        self.staged.iter().fold(sql.to_owned(), |sql, name| {
-            sql.replace(&format!("{{{name}}}"), &format!("{STAGING_DATABASE}.`{}`", self.staging(name)))
-        })
+        let place = |sql: String, name: &String| sql.replace(&format!("{{{name}}}"), &self.staged_as(name));
+        self.staged.iter().fold(sql.to_owned(), place)
     }
 
     /// Loads rows of a source into a staging table; how many there were.
     pub async fn stage(&mut self, name: &str, index: &[String], rows: Rows) -> Result<u64, EtlError> {
         let what = format!("staging {name}");
-        let table = format!("{STAGING_DATABASE}.`{}`", self.staging(name));
+        let table = self.staged_as(name);
         self.run(&what, &create_sql(&table, &rows.columns, index)).await?;
         self.staged.push(name.to_owned());
         let (lines, failure) = (Mutex::new(rows.lines), rows.failure);
@@ -124,9 +128,9 @@ impl TargetDatabase {
     /// Makes a staging table of the form of its target; the columns that the table's SQL names.
     pub async fn form(&mut self, table: &Table, sql: &str) -> Result<Vec<String>, EtlError> {
         let what = format!("computing {}", table.name);
-        let staging = format!("{STAGING_DATABASE}.`{}`", self.staging(&table.name));
-        let database = quoted(Engine::Mysql, self.settings.database_name());
-        self.run(&what, &format!("CREATE TABLE {staging} LIKE {database}.`{}`", table.name)).await?;
+        let staging = self.staged_as(&table.name);
+        let [database, target] = [self.settings.database_name(), &table.name].map(|name| quoted(Engine::Mysql, name));
+        self.run(&what, &format!("CREATE TABLE {staging} LIKE {database}.{target}")).await?;
         let sql = self.placed(sql);
         self.staged.push(table.name.clone());
         let statement = self.connection.prep(&sql).await.map_err(|error| self.failed(&what, error))?;
@@ -137,7 +141,7 @@ impl TargetDatabase {
 
     /// Computes a table, inside the transaction: it sees the tables above it as they will be. How many rows came out.
     pub async fn compute(&mut self, table: &Table, columns: &[String], sql: &str) -> Result<u64, EtlError> {
-        let staging = format!("{STAGING_DATABASE}.`{}`", self.staging(&table.name));
+        let staging = self.staged_as(&table.name);
         let names: Vec<String> = columns.iter().map(|column| quoted(Engine::Mysql, column)).collect();
         let sql = format!("INSERT INTO {staging} ({}) {}", names.join(", "), self.placed(sql));
         self.run(&format!("computing {}", table.name), &sql).await
@@ -150,7 +154,7 @@ impl TargetDatabase {
     /// Renews what was computed, and lets go what is no longer computed; visible at the commit.
     pub async fn shift(&mut self, table: &Table, columns: &[String], window: Option<&str>) -> Result<(), EtlError> {
         let what = format!("storing {}", table.name);
-        let staging = format!("{STAGING_DATABASE}.`{}`", self.staging(&table.name));
+        let staging = self.staged_as(&table.name);
         if let Some(window) = window.filter(|_| table.write == WriteMode::ReplaceWindow) {
             self.run(&what, &delete_sql(table, &staging, window)).await?;
         }

@@ -5,7 +5,7 @@ use crate::security::{Finding, Severity};
 use crate::settings::{Listener, ListenerKind, Settings};
 use genims_databases::Database;
 use genims_platform::checklist::Outcome;
-use genims_platform::doctor::{Check, DoctorReport, Examination, Grade, IN_CLEAR, Subject};
+use genims_platform::doctor::{DatabaseCheck, DoctorReport, Examination, Grade, IN_CLEAR, Subject};
 
 pub(super) fn doctor(report: &DoctorReport, databases: &[&Database], subjects: &[Subject], strict: bool) -> Outcome {
     let one = |database: &&Database| {
@@ -51,7 +51,7 @@ fn judged(examined: &Examination, subjects: &[Subject], strict: bool) -> Outcome
 }
 
 /// Nothing to remark, and not in clear even on this machine.
-fn is_strict(check: &Check) -> bool {
+fn is_strict(check: &DatabaseCheck) -> bool {
     check.grade == Grade::Ok && !(check.subject == Subject::Tls && check.found.starts_with(IN_CLEAR))
 }
 
@@ -114,7 +114,7 @@ mod tests {
     use std::path::Path;
 
     fn examined(checks: &[(Subject, Grade, &str)]) -> Examination {
-        let check = |(subject, grade, found): &(Subject, Grade, &str)| Check {
+        let check = |(subject, grade, found): &(Subject, Grade, &str)| DatabaseCheck {
             subject: *subject,
             grade: *grade,
             found: (*found).to_owned(),

@@ -14,7 +14,7 @@ use genims_platform::checklist::Outcome;
 use genims_platform::checklist::definition::{RuleSelection, meant};
 use genims_platform::provision::{self, Mode, ProvisionStatus};
 use genims_platform::retention::{self, How};
-use genims_platform::verify::{Finding, Outcome as Found, Verdict};
+use genims_platform::verify::{Finding, RuleOutcome, Verdict};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,21 +39,21 @@ pub(super) fn verify(verdict: Result<&Verdict, &Missing>, rules: &RuleSelection,
     if let Some(lacking) = lacking {
         return Outcome::unknown(format!("{lacking} was not looked at"), "run `genims verify`");
     }
-    if let Some(bad) = findings.iter().find(|finding| finding.outcome == Found::Violated) {
-        let count = findings.iter().filter(|finding| finding.outcome == Found::Violated).count();
+    if let Some(bad) = findings.iter().find(|finding| finding.outcome == RuleOutcome::Violated) {
+        let count = findings.iter().filter(|finding| finding.outcome == RuleOutcome::Violated).count();
         let example = bad.examples.first().map(|example| format!(": {} {}", example.key, example.detail));
         let found = format!("{count} of {} violated; {}{}", findings.len(), bad.rule, example.unwrap_or_default());
         return Outcome::fails(found, "run `genims verify` for all examples, and mend the rows");
     }
-    let open = findings.iter().find(|finding| finding.outcome != Found::Passed);
+    let open = findings.iter().find(|finding| finding.outcome != RuleOutcome::Passed);
     // Of many some may have had nothing to look at; of a rule that is named, nothing shows that it holds.
-    let decides = |finding: &&&Finding| finding.outcome != Found::Empty || !rules.rules.is_empty();
+    let decides = |finding: &&&Finding| finding.outcome != RuleOutcome::Empty || !rules.rules.is_empty();
     if let Some(open) = open.filter(decides).or_else(|| findings.iter().find(|one| is_unseen(one))) {
         let found = format!("{}: {}", open.rule, open.explanation);
         return Outcome::unknown(found, "start the server that is away, or load data, and run this again");
     }
     let looked_at: u64 = findings.iter().map(|finding| finding.looked_at).sum();
-    let passed = findings.iter().filter(|finding| finding.outcome == Found::Passed).count();
+    let passed = findings.iter().filter(|finding| finding.outcome == RuleOutcome::Passed).count();
     if passed == 0 {
         return Outcome::unknown("there was nothing to look at", "run `genims seed`, or load the plant's own data");
     }
@@ -71,7 +71,7 @@ pub(super) fn verify(verdict: Result<&Verdict, &Missing>, rules: &RuleSelection,
 }
 
 fn is_unseen(finding: &Finding) -> bool {
-    matches!(finding.outcome, Found::Failed | Found::Skipped)
+    matches!(finding.outcome, RuleOutcome::Failed | RuleOutcome::Skipped)
 }
 
 fn is_meant(finding: &Finding, rules: &RuleSelection, owners: &[&str]) -> bool {
@@ -220,7 +220,7 @@ fn told(report: &trail::TrailReport, remark: Option<&str>) -> Outcome {
 
 /// Collections as their files say them, and those of which the server deletes what is too old.
 pub(super) async fn expiry(places: &ChecklistPlaces<'_>) -> Outcome {
-    let options = provision::Options { only: vec!["production".to_owned()], mode: Mode::Check };
+    let options = provision::ProvisionOptions { only: vec!["production".to_owned()], mode: Mode::Check };
     let checked = provision::run(places.registry, places.environment, &options, &|_| ());
     let report = match timeout(ANSWER_MAX, checked).await {
         Ok(Ok(report)) => report,
@@ -237,7 +237,7 @@ pub(super) async fn expiry(places: &ChecklistPlaces<'_>) -> Outcome {
         let found = format!("{} differences: {}", database.drift.len(), database.drift.join("; "));
         return Outcome::fails(found, "run `genims provision --only production`");
     }
-    let options = retention::Options { module: Some("production".to_owned()), as_of: None, run: false };
+    let options = retention::RetentionOptions { module: Some("production".to_owned()), as_of: None, run: false };
     let planned = retention::run(places.registry, places.environment, &options, &|_| ());
     let plan = match timeout(ANSWER_MAX, planned).await {
         Ok(Ok(plan)) => plan,
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
     use genims_platform::checklist::LineState;
 
-    fn finding(rule: &str, databases: &[&str], outcome: Found) -> Finding {
+    fn finding(rule: &str, databases: &[&str], outcome: RuleOutcome) -> Finding {
         let mut finding = Finding::new(rule, "agreement", databases, "It agrees");
         (finding.outcome, finding.looked_at) = (outcome, 3);
         finding
@@ -279,24 +279,27 @@ mod tests {
 
     #[test]
     fn a_violated_rule_fails_and_one_that_nobody_could_look_at_is_unknown() {
-        let all = |outcome| vec![finding("r", &["a", "b"], Found::Passed), finding("s", &["a"], outcome)];
+        let all = |outcome| vec![finding("r", &["a", "b"], RuleOutcome::Passed), finding("s", &["a"], outcome)];
         let family = RuleSelection { family: Some("agreement".to_owned()), ..RuleSelection::default() };
         for (outcome, expected) in [
-            (Found::Passed, LineState::Holds),
-            (Found::Violated, LineState::Fails),
-            (Found::Empty, LineState::Holds),
-            (Found::Failed, LineState::Unknown),
-            (Found::Skipped, LineState::Unknown),
+            (RuleOutcome::Passed, LineState::Holds),
+            (RuleOutcome::Violated, LineState::Fails),
+            (RuleOutcome::Empty, LineState::Holds),
+            (RuleOutcome::Failed, LineState::Unknown),
+            (RuleOutcome::Skipped, LineState::Unknown),
         ] {
             assert_eq!(state(all(outcome), &family), expected, "{outcome:?}");
             assert_eq!(state(all(outcome), &named("r")), LineState::Holds, "{outcome:?}");
         }
-        assert_eq!(state(all(Found::Empty), &named("s")), LineState::Unknown, "nothing shows that it holds");
-        assert_eq!(state(all(Found::Passed), &named("t")), LineState::Unknown, "nobody looked");
+        assert_eq!(state(all(RuleOutcome::Empty), &named("s")), LineState::Unknown, "nothing shows that it holds");
+        assert_eq!(state(all(RuleOutcome::Passed), &named("t")), LineState::Unknown, "nobody looked");
         assert_eq!(state(Vec::new(), &family), LineState::Unknown);
         let twice = RuleSelection { looked_at: Some(3), ..named("r") };
-        assert_eq!(state(all(Found::Passed), &twice), LineState::Holds);
-        assert_eq!(state(all(Found::Passed), &RuleSelection { looked_at: Some(4), ..named("r") }), LineState::Fails);
+        assert_eq!(state(all(RuleOutcome::Passed), &twice), LineState::Holds);
+        assert_eq!(
+            state(all(RuleOutcome::Passed), &RuleSelection { looked_at: Some(4), ..named("r") }),
+            LineState::Fails
+        );
     }
 
     #[test]
@@ -316,8 +319,8 @@ mod tests {
 
     #[test]
     fn findings_are_meant_by_owner_by_target_and_by_reach() {
-        let across = finding("r", &["genims_hr_db", "genims_master_db"], Found::Passed);
-        let inside = finding("s", &["genims_master_db"], Found::Passed);
+        let across = finding("r", &["genims_hr_db", "genims_master_db"], RuleOutcome::Passed);
+        let inside = finding("s", &["genims_master_db"], RuleOutcome::Passed);
         let meant = |finding: &Finding, rules: &RuleSelection| is_meant(finding, rules, &["genims_hr_db"]);
         let of = RuleSelection { of: vec!["hr".to_owned()], ..RuleSelection::default() };
         assert!(meant(&across, &of) && !meant(&inside, &of));

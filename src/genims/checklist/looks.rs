@@ -53,7 +53,7 @@ impl<'a> Looks<'a> {
                 }
             };
             let ChecklistPlaces { registry, environment, .. } = self.places;
-            let verdict = verify::run(registry, environment, &verify::Options::default(), &step).await;
+            let verdict = verify::run(registry, environment, &verify::VerifyOptions::default(), &step).await;
             verdict.map_err(|error| Missing(error.to_string()))
         };
         self.verdict.get_or_init(verify).await.as_ref()

@@ -3,7 +3,7 @@
 use super::conclude;
 use clap::Args;
 use genims_databases::{Environment, Registry};
-use genims_platform::doctor::{self, DoctorReport, Examination, Finding, Grade, Subject};
+use genims_platform::doctor::{self, Diagnosis, DoctorReport, Examination, Grade, Subject};
 use genims_terminal::say;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -113,7 +113,7 @@ fn worse(one: Grade, other: Grade) -> Grade {
     }
 }
 
-fn print_finding(finding: &Finding, colours: bool) {
+fn print_finding(finding: &Diagnosis, colours: bool) {
     let whose = match finding.databases.as_slice() {
         [one] => one.clone(),
         all => format!("{} databases ({})", all.len(), all.join(", ")),

@@ -3,7 +3,7 @@
 use super::conclude;
 use genims_databases::{Environment, Registry};
 use genims_platform::provision::{
-    self, Mode, Options, ProvisionProgress, ProvisionReport, ProvisionStatus, ProvisionedDatabase,
+    self, Mode, ProvisionOptions, ProvisionProgress, ProvisionReport, ProvisionStatus, ProvisionedDatabase,
 };
 use genims_terminal::say;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
         ProvisionProgress::Step { database, what } => bar.show(format!("{database}: {what}")),
         ProvisionProgress::Finished(_) => bar.advance(),
     };
-    let options = Options { only: args.only, mode };
+    let options = ProvisionOptions { only: args.only, mode };
     let report = provision::run(&registry, &environment, &options, &show).await;
     drop(bar);
     let report = report?;

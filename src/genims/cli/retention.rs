@@ -4,7 +4,7 @@ use super::conclude;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
-use genims_platform::retention::{self, DatabaseRetention, How, Options, RetentionReport, TableReport};
+use genims_platform::retention::{self, DatabaseRetention, How, RetentionOptions, RetentionReport, TableReport};
 use genims_terminal::{Progress, say};
 use std::process::ExitCode;
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: RetentionArgs, environment: &Environment) -> anyho
     let registry = Registry::load(None)?;
     let bar = Progress::new("retention", "databases");
     let show = |what: &str| bar.show(what);
-    let options = Options { module: which.module, as_of: which.as_of, run };
+    let options = RetentionOptions { module: which.module, as_of: which.as_of, run };
     let report = retention::run(&registry, environment, &options, &show).await;
     drop(bar);
     let report = report?;

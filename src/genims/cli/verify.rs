@@ -6,7 +6,7 @@ use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
 use genims_databases::{Environment, Registry};
-use genims_platform::verify::{self, Finding, LEDGER_MODULE, Options, Outcome, Progress, Verdict, report};
+use genims_platform::verify::{self, Finding, LEDGER_MODULE, Progress, RuleOutcome, Verdict, VerifyOptions, report};
 use genims_terminal::say;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: VerifyArgs, environment: &Environment) -> anyhow::
             bar.advance();
         }
     };
-    let options = Options { module: args.module, rules: args.rules, as_of: args.as_of };
+    let options = VerifyOptions { module: args.module, rules: args.rules, as_of: args.as_of };
     let verdict = verify::run(&registry, environment, &options, &show).await;
     drop(bar);
     let verdict = verdict?;
@@ -77,26 +77,26 @@ fn print(verdict: &Verdict) {
     for line in &lines {
         let worst = worst(&line.findings);
         let (word, colour) = match worst {
-            Outcome::Passed => ("ok", "32"),
-            Outcome::Empty => ("EMPTY", "33"),
-            Outcome::Violated => ("VIOLATED", "31"),
-            Outcome::Failed => ("FAILED", "31"),
-            Outcome::Skipped => ("SKIPPED", "33"),
+            RuleOutcome::Passed => ("ok", "32"),
+            RuleOutcome::Empty => ("EMPTY", "33"),
+            RuleOutcome::Violated => ("VIOLATED", "31"),
+            RuleOutcome::Failed => ("FAILED", "31"),
+            RuleOutcome::Skipped => ("SKIPPED", "33"),
         };
         let (rule, looked_at, violations) = (&line.rule, line.looked_at, line.violations);
         let result = if line.result.is_empty() { String::new() } else { format!(": {}", line.result) };
         say!("{rule:<width$}  {looked_at:>14}  {violations:>10}  {}{result}", paint(word, colour));
-        let silent = |finding: &&&Finding| matches!(finding.outcome, Outcome::Passed | Outcome::Empty);
+        let silent = |finding: &&&Finding| matches!(finding.outcome, RuleOutcome::Passed | RuleOutcome::Empty);
         line.findings.iter().filter(|finding| !silent(finding)).for_each(|finding| print_examples(finding));
     }
     let count = |outcome| verdict.count(outcome);
     say!(
         "{} rules hold, {} had nothing to look at, {} are violated, {} failed, {} were skipped; {:.2} s",
-        count(Outcome::Passed),
-        count(Outcome::Empty),
-        count(Outcome::Violated),
-        count(Outcome::Failed),
-        count(Outcome::Skipped),
+        count(RuleOutcome::Passed),
+        count(RuleOutcome::Empty),
+        count(RuleOutcome::Violated),
+        count(RuleOutcome::Failed),
+        count(RuleOutcome::Skipped),
         verdict.seconds
     );
     if !verdict.explanation.is_empty() {
@@ -106,15 +106,15 @@ fn print(verdict: &Verdict) {
 
 fn print_examples(finding: &Finding) {
     // What was skipped has its database above the table.
-    if finding.outcome == Outcome::Skipped {
+    if finding.outcome == RuleOutcome::Skipped {
         return;
     }
     if finding.family == report::REFERENCES {
         say!("    {}: {} rows. {}", finding.rule, finding.violations, finding.says);
-    } else if finding.outcome == Outcome::Violated {
+    } else if finding.outcome == RuleOutcome::Violated {
         say!("    {}", finding.says);
     }
-    if finding.outcome == Outcome::Failed && finding.family == report::REFERENCES {
+    if finding.outcome == RuleOutcome::Failed && finding.family == report::REFERENCES {
         say!("      {}", finding.explanation);
     }
     for example in &finding.examples {
@@ -155,7 +155,7 @@ fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
             sum.looked_at += finding.looked_at;
             sum.violations += finding.violations;
             sum.findings.push(finding);
-            let empty = sum.findings.iter().filter(|finding| finding.outcome == Outcome::Empty).count();
+            let empty = sum.findings.iter().filter(|finding| finding.outcome == RuleOutcome::Empty).count();
             let empty = if empty == 0 { String::new() } else { format!(", {empty} of them in no row") };
             sum.result = format!("{} references{empty}", sum.findings.len());
         } else {
@@ -166,8 +166,8 @@ fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
 }
 
 /// What a line as a whole is; empty when all of it is.
-fn worst(findings: &[&Finding]) -> Outcome {
-    let order = [Outcome::Violated, Outcome::Failed, Outcome::Skipped, Outcome::Passed];
+fn worst(findings: &[&Finding]) -> RuleOutcome {
+    let order = [RuleOutcome::Violated, RuleOutcome::Failed, RuleOutcome::Skipped, RuleOutcome::Passed];
     let found = order.into_iter().find(|outcome| findings.iter().any(|finding| finding.outcome == *outcome));
-    found.unwrap_or(Outcome::Empty)
+    found.unwrap_or(RuleOutcome::Empty)
 }

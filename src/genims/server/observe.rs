@@ -312,7 +312,6 @@ impl Observe for Observer {
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
             remarks: RemarkKind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
             refusals: self.refusals(),
-            ..ServerReport::default()
         }
     }
 

@@ -16,7 +16,7 @@ use genims_pipeline::{UnknownSensors, worker};
 use genims_rows::Gate;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -45,7 +45,6 @@ pub(super) struct Stream {
     appender: Option<Appender>,
     open_faults: Vec<FaultOpened>,
     settings: Settings,
-    stop: Arc<AtomicBool>,
     shards: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<Result<(), SpoolError>>>,
 }
@@ -100,7 +99,6 @@ impl Stream {
             row_letters,
             appender: Some(appender),
             settings: settings.clone(),
-            stop: Arc::new(AtomicBool::new(false)),
             shards: Vec::new(),
             writer: None,
         })
@@ -130,7 +128,7 @@ impl Stream {
         }
         for (index, shard) in shards.into_iter().enumerate() {
             let queue = self.queues[index].clone();
-            let shard = worker::spawn(shard, queue, portions.clone(), budget.clone(), self.stop.clone(), index);
+            let shard = worker::spawn(shard, queue, portions.clone(), budget.clone(), index);
             self.shards.push(shard.map_err(ServerError::Thread)?);
         }
         Ok(())
@@ -138,7 +136,6 @@ impl Stream {
 
     /// After the doors are closed: what the queues hold goes to the log.
     pub(super) async fn end(&mut self) {
-        self.stop.store(true, Ordering::Release);
         self.queues.iter().for_each(|queue| queue.close());
         let (shards, writer) = (std::mem::take(&mut self.shards), self.writer.take());
         let joined = tokio::task::spawn_blocking(move || {

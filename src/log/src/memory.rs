@@ -1,4 +1,4 @@
-//! A log in memory, for tests and measurements without a disk. It keeps what the contract promises, as `suite` shows; beside
+//! A log in memory, for tests without a disk. It keeps what the contract promises, as `suite` shows; beside
 //! it a test can take records away, cut a consumer off, or forget a cursor, as damage and crashes do.
 
 use crate::compact::compact;

@@ -153,11 +153,18 @@ impl ShardQueue {
         self.pop()
     }
 
-    /// For shutdown: from here on the shard's thread does not sleep, whether it has slept before or not.
+    /// For shutdown, when nobody pushes any more: from here on the shard's thread does not sleep, whether it has slept
+    /// before or not.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        // Whoever sees it sees every chunk that was pushed before.
+        self.closed.store(true, Ordering::Release);
         fence(Ordering::SeqCst);
         self.unpark();
+    }
+
+    /// Whether all chunks are in: a pop that finds nothing after that has left nothing.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     fn unpark(&self) {

@@ -8,7 +8,6 @@ use crate::queue::ShardQueue;
 use crate::shard::Shard;
 use genims_model::{ByteBudget, Portion, now_us};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
@@ -19,13 +18,12 @@ const PORTION_READINGS_MAX: usize = 8_192;
 const PORTION_BYTES_MAX: usize = 4 << 20;
 const TICK: Duration = Duration::from_secs(1);
 
-/// Starts one shard's thread. It ends when `stop` is set and its queue is empty, or when the writer is gone.
+/// Starts one shard's thread. It ends when its queue is closed and empty, or when the writer is gone.
 pub fn spawn(
     mut shard: Shard,
     queue: Arc<ShardQueue>,
     portions: Sender<Portion>,
     budget: Arc<ByteBudget>,
-    stop: Arc<AtomicBool>,
     index: usize,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
@@ -33,7 +31,10 @@ pub fn spawn(
         loop {
             let wait = next_tick.saturating_duration_since(Instant::now());
             let mut portion = Portion::default();
+            // Before the pop: nothing is pushed after the close, so a pop that finds nothing then has left nothing.
+            let was_closed = queue.is_closed();
             let mut chunk = queue.pop_wait(wait);
+            let ending = was_closed && chunk.is_none();
             let mut bytes = 0;
             while let Some(taken) = chunk {
                 bytes += taken.bytes();
@@ -45,7 +46,6 @@ pub fn spawn(
                 shard.tick(now_us(), &mut portion);
                 next_tick = Instant::now() + TICK;
             }
-            let ending = portion.is_empty() && stop.load(Ordering::Acquire);
             if !portion.is_empty() {
                 portion.held.push(budget.take(portion.bytes()));
             }

@@ -124,3 +124,28 @@ fn a_closed_queue_does_not_sleep() {
         closer.join().unwrap();
     });
 }
+
+/// The shard's thread ends on finding a closed queue empty: a chunk that another thread pushed before is not left behind.
+#[test]
+fn whoever_finds_a_closed_queue_empty_has_taken_everything() {
+    every_order(|| {
+        let queue = Arc::new(ShardQueue::with_bounds(4, 10, usize::MAX));
+        let (pushing, closing) = (queue.clone(), queue.clone());
+        let closer = thread::spawn(move || {
+            let pusher = thread::spawn(move || assert!(pushing.push(chunk(1)).is_ok()));
+            pusher.join().unwrap();
+            closing.close();
+        });
+        let mut records = 0;
+        loop {
+            let was_closed = queue.is_closed();
+            match queue.pop_wait(FOR_EVER) {
+                Some(chunk) => records += chunk.records(),
+                None if was_closed => break,
+                None => {}
+            }
+        }
+        closer.join().unwrap();
+        assert_eq!(records, 1);
+    });
+}

@@ -31,7 +31,7 @@ pub struct RouteFinding {
 
 /// What is asked of each route.
 #[derive(Clone, Copy, Debug)]
-pub enum Question<'a> {
+pub enum RouteQuestion<'a> {
     /// Whether the database understands its statement.
     Understood,
     /// What rows this event would become, for the routes that take it.
@@ -43,7 +43,7 @@ pub async fn ask(
     routes: &Routes,
     environment: &Environment,
     only: Option<&Database>,
-    question: Question<'_>,
+    question: RouteQuestion<'_>,
 ) -> Vec<RouteFinding> {
     let mut findings = Vec::new();
     for routes in routes.databases() {
@@ -54,8 +54,8 @@ pub async fn ask(
             .routes
             .iter()
             .filter(|route| match question {
-                Question::Understood => true,
-                Question::Rows(event) => route.takes(event),
+                RouteQuestion::Understood => true,
+                RouteQuestion::Rows(event) => route.takes(event),
             })
             .collect();
         if asked.is_empty() {
@@ -83,7 +83,7 @@ async fn database(
     routes: &DatabaseRoutes,
     environment: &Environment,
     asked: &[&Route],
-    question: Question<'_>,
+    question: RouteQuestion<'_>,
 ) -> Result<Vec<Answer>, DatabaseError> {
     let database = &routes.database;
     let mut answers = Vec::new();
@@ -114,16 +114,18 @@ async fn database(
             let known = known.map_err(|error| settings.error(error))?;
             for route in asked {
                 let joined = match (question, joins(route, &routes.lookups)) {
-                    (Question::Rows(event), Some(lookup)) => joined(lookup, event, environment).await?,
-                    (Question::Rows(event), None) => Some(event.clone()),
-                    (Question::Understood, _) => None,
+                    (RouteQuestion::Rows(event), Some(lookup)) => joined(lookup, event, environment).await?,
+                    (RouteQuestion::Rows(event), None) => Some(event.clone()),
+                    (RouteQuestion::Understood, _) => None,
                 };
                 answers.push(match question {
                     _ if !known.contains(&route.table) => {
                         Err(format!("there is no collection {}; run `genims provision`", route.table))
                     }
-                    Question::Understood => Ok(None),
-                    Question::Rows(_) => Ok(Some(joined.iter().map(|event| shown(&document(route, event))).collect())),
+                    RouteQuestion::Understood => Ok(None),
+                    RouteQuestion::Rows(_) => {
+                        Ok(Some(joined.iter().map(|event| shown(&document(route, event))).collect()))
+                    }
                 });
             }
         }
@@ -131,10 +133,10 @@ async fn database(
     Ok(answers)
 }
 
-fn asked_statement(engine: Engine, route: &Route, lookups: &[Lookup], question: Question<'_>) -> Statement {
+fn asked_statement(engine: Engine, route: &Route, lookups: &[Lookup], question: RouteQuestion<'_>) -> Statement {
     match question {
-        Question::Understood => sql::statement(engine, route, lookups),
-        Question::Rows(_) => sql::preview(engine, route, lookups),
+        RouteQuestion::Understood => sql::statement(engine, route, lookups),
+        RouteQuestion::Rows(_) => sql::preview(engine, route, lookups),
     }
 }
 
@@ -175,9 +177,9 @@ async fn postgres(
     client: &tokio_postgres::Client,
     statement: &Statement,
     looked_up: &[String],
-    question: Question<'_>,
+    question: RouteQuestion<'_>,
 ) -> Result<Option<Vec<Value>>, tokio_postgres::Error> {
-    let Question::Rows(event) = question else {
+    let RouteQuestion::Rows(event) = question else {
         let types = vec![Type::TEXT; looked_up.len() + 1];
         client.prepare_typed(&statement.text, &types).await?;
         return Ok(None);
@@ -195,9 +197,9 @@ async fn mysql(
     connection: &mut mysql_async::Conn,
     statement: &Statement,
     looked_up: &[String],
-    question: Question<'_>,
+    question: RouteQuestion<'_>,
 ) -> Result<Option<Vec<Value>>, mysql_async::Error> {
-    let Question::Rows(event) = question else {
+    let RouteQuestion::Rows(event) = question else {
         connection.prep(&statement.text).await?;
         return Ok(None);
     };

@@ -17,7 +17,7 @@ use crate::request::{Asked, Made, ResyncError};
 use crate::span::{around, begins_us, ends_us, hull, shares, span, told_of};
 use crate::writing::{Writing, followed};
 use genims_model::Event;
-use genims_stores::postgres::received::{Receipts, Received, Since};
+use genims_stores::postgres::received::{Receipts, ReceiptsSince, Received};
 use genims_stores::postgres::stored::{Stored, StoredFault};
 use genims_stores::routed::gaps::{Gap, Gaps};
 use std::ops::Range;
@@ -276,9 +276,9 @@ impl Asked<'_> {
         kinds.iter().any(|kind| self.wanted.contains(*kind))
     }
 
-    fn since(&self, span: &Range<i64>) -> Since {
+    fn since(&self, span: &Range<i64>) -> ReceiptsSince {
         let since = |kinds: &[&str], before_us| self.takes(kinds).then(|| span.start.saturating_sub(before_us));
-        Since {
+        ReceiptsSince {
             readings_us: since(&FROM_READINGS, 0),
             snapshots_us: since(&FROM_SNAPSHOTS, SNAPSHOTS_US),
             health_us: since(&FROM_HEALTH, 0),

@@ -25,7 +25,7 @@ mod tests;
 pub(crate) use api::router as api;
 pub(crate) use pages::router as pages;
 #[cfg(test)]
-pub(crate) use sample::{NoPlants, Sample};
+pub(crate) use sample::{NoPlants, SamplePlants};
 
 use cached::{Cached, SharedAnswer};
 use report::{

@@ -1,15 +1,11 @@
 //! One sensor's readings as the inside of an SVG: extremes and mean over time, thresholds, faults, readings of doubtful quality.
-//! Markup of our own words and of numbers alone; what others wrote stands beside it, where the template escapes it.
+//! Our own words and numbers alone; what others wrote stands beside it, in the template of the page.
 
 use super::report::{FaultReport, ReadingBucket, Thresholds};
+use crate::chart::{BOTTOM, GridLine, HEIGHT, LABELS, LEFT, TALL, TOP, WIDTH};
+use askama::Template;
 use std::fmt::Write;
 
-pub(super) const WIDTH: f64 = 600.0;
-pub(super) const HEIGHT: f64 = 150.0;
-/// Room for what stands at the left of the lines, and below them.
-const LEFT: f64 = 70.0;
-const BOTTOM: f64 = 20.0;
-const TOP: f64 = 8.0;
 /// A bucket that begins later than so many after the last one is not joined to it.
 const GAP_BUCKETS: i64 = 3;
 /// Marks of faults: more would hide the lines.
@@ -36,45 +32,40 @@ pub(super) struct FaultCode {
     pub(super) code: String,
 }
 
+#[derive(Template)]
+#[template(path = "plot.svg")]
+struct PlotSvg {
+    grid: [GridLine; 3],
+    /// Where each mark begins, and its width.
+    faults: Vec<(i64, i64)>,
+    /// Class and height.
+    limits: Vec<(&'static str, i64)>,
+    /// Band and line of buckets that follow each other.
+    runs: Vec<(String, String)>,
+    doubtful: String,
+}
+
 impl Plot<'_> {
     pub(super) fn svg(&self) -> String {
-        let mut svg = String::with_capacity(8_192);
         let scale = self.scale();
-        for share in [0.0, 0.5, 1.0] {
+        let line = |share: f64| {
             let value = scale.0 + (scale.1 - scale.0) * share;
-            let y = height(scale, value);
-            // Writing to a String cannot fail.
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{y:.0}\" y2=\"{y:.0}\"/>\
-                 <text class=\"left\" x=\"{:.0}\" y=\"{:.0}\">{}</text>",
-                LEFT - 6.0,
-                y + 4.0,
-                number(value)
-            );
-        }
-        for fault in self.marked() {
+            GridLine::new(height(scale, value), number(value))
+        };
+        let mark = |fault: &FaultReport| {
             let (from, until) = (self.across(fault.start_ms), self.across(fault.end_ms.unwrap_or(self.bounds_ms.1)));
-            let (width, tall) = ((until - from).max(2.0), HEIGHT - TOP - BOTTOM);
-            let _ = write!(
-                svg,
-                "<rect class=\"fault\" x=\"{from:.0}\" y=\"{TOP}\" width=\"{width:.0}\" height=\"{tall}\"/>"
-            );
-        }
-        for (class, limit) in self.limits() {
-            let y = height(scale, limit);
-            let _ =
-                write!(svg, "<line class=\"limit {class}\" x1=\"{LEFT}\" x2=\"{WIDTH}\" y1=\"{y:.0}\" y2=\"{y:.0}\"/>");
-        }
-        for run in self.runs() {
-            let _ = write!(svg, "<path class=\"band\" d=\"{}\"/>", self.band(run, scale));
-            let _ = write!(svg, "<path class=\"main\" d=\"{}\"/>", self.line(run, scale));
-        }
-        let doubtful = self.doubtful();
-        if !doubtful.is_empty() {
-            let _ = write!(svg, "<path class=\"doubt\" d=\"{doubtful}\"/>");
-        }
-        svg
+            (from.round() as i64, (until - from).max(2.0).round() as i64)
+        };
+        let limit = |(class, limit)| (class, height(scale, limit).round() as i64);
+        let run = |run: &[ReadingBucket]| (self.band(run, scale), self.line(run, scale));
+        let svg = PlotSvg {
+            grid: [0.0, 0.5, 1.0].map(line),
+            faults: self.marked().map(mark).collect(),
+            limits: self.limits().map(limit).collect(),
+            runs: self.runs().into_iter().map(run).collect(),
+            doubtful: self.doubtful(),
+        };
+        svg.to_string()
     }
 
     fn marked(&self) -> impl Iterator<Item = &FaultReport> {
@@ -99,6 +90,7 @@ impl Plot<'_> {
         let ends = runs.filter_map(|run| Some((run.first()?.at_ms, run.last()?.at_ms + self.bucket_ms)));
         ends.fold(String::new(), |mut line, (from_ms, until_ms)| {
             let (from, until) = (self.across(from_ms), self.across(until_ms));
+            // Writing to a String cannot fail.
             let _ = write!(line, "M{from:.0} {:.0}h{:.0}", HEIGHT - BOTTOM - 1.0, (until - from).max(2.0));
             line
         })
@@ -186,7 +178,7 @@ impl Pen {
 
 fn height((low, high): (f64, f64), value: f64) -> f64 {
     let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
-    TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share)
+    TOP + TALL * (1.0 - share)
 }
 
 /// A value as people read it: four digits, of small ones more places.

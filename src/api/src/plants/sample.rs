@@ -57,7 +57,7 @@ impl PlantSource for NoPlants {
 
 /// So many machines in two factories, each with so many sensors. Of every ten machines, the first has a fault, the second was silent
 /// for ten minutes, and the third is not known to the database.
-pub(crate) struct Sample {
+pub(crate) struct SamplePlants {
     pub(super) machines: usize,
     pub(super) sensors: usize,
     pub(super) is_followed: bool,
@@ -67,7 +67,7 @@ pub(crate) struct Sample {
     pub(super) asked: AtomicUsize,
 }
 
-impl Sample {
+impl SamplePlants {
     pub(crate) fn new(machines: usize, sensors: usize) -> Self {
         let (is_away, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
         Self { machines, sensors, is_followed: true, is_away, oee_takes_s: 0, asked }
@@ -155,7 +155,7 @@ fn readings(sensor_id: &str, span: ChartSpan, until_ms: i64) -> SensorReadings {
     SensorReadings { sensor_id: sensor_id.to_owned(), last: Some(last), buckets: (0..count).map(bucket).collect() }
 }
 
-impl PlantSource for Sample {
+impl PlantSource for SamplePlants {
     fn follows_operations(&self) -> bool {
         self.is_followed
     }

@@ -3,7 +3,7 @@
 use super::list_page::PlantsPage;
 use super::machine_page::MachinePage;
 use super::report::ChartSpan;
-use super::sample::{HOSTILE, Sample};
+use super::sample::{HOSTILE, SamplePlants};
 use super::{MACHINES_MAX, Plants, SENSORS_MAX, last_finished_hour};
 use crate::http;
 use crate::report::{Observe, ServerReport};
@@ -53,8 +53,8 @@ async fn one(plants: &Plants, machine: &str, span: ChartSpan, offset: usize) -> 
     MachinePage::new(&detail, &readings, "1", None).render().unwrap()
 }
 
-fn sample(machines: usize, sensors: usize) -> (Arc<Sample>, Plants) {
-    let sample = Arc::new(Sample::new(machines, sensors));
+fn sample(machines: usize, sensors: usize) -> (Arc<SamplePlants>, Plants) {
+    let sample = Arc::new(SamplePlants::new(machines, sensors));
     (sample.clone(), Plants::new(sample))
 }
 
@@ -211,7 +211,7 @@ async fn all_who_look_share_an_answer_and_a_database_that_is_away_is_told_with_s
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_an_oee_that_takes_long_and_it_is_computed_once() {
-    let source = Arc::new(Sample { oee_takes_s: 30, ..Sample::new(20, 8) });
+    let source = Arc::new(SamplePlants { oee_takes_s: 30, ..SamplePlants::new(20, 8) });
     let plants = Plants::new(source.clone());
     for _ in 0..3 {
         let began = tokio::time::Instant::now();
@@ -226,7 +226,7 @@ async fn nobody_waits_for_an_oee_that_takes_long_and_it_is_computed_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_without_postgresql_says_so_and_asks_nothing() {
-    let source = Arc::new(Sample { is_followed: false, ..Sample::new(20, 8) });
+    let source = Arc::new(SamplePlants { is_followed: false, ..SamplePlants::new(20, 8) });
     let plants = Plants::new(source.clone());
     let pages = [list(&plants, None, 0, NOW_MS).await, one(&plants, "MCH-0000", ChartSpan::Day, 0).await];
     for page in pages {
@@ -240,7 +240,7 @@ async fn get(path: &str) -> (StatusCode, String) {
 }
 
 async fn get_of(observer: Arc<Nobody>, path: &str) -> (StatusCode, String) {
-    let window = Window::with_plants(observer, Arc::new(Sample::new(300, 14)));
+    let window = Window::with_plants(observer, Arc::new(SamplePlants::new(300, 14)));
     let router = http::router(window, Doorway::default(), CancellationToken::new());
     let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let status = answer.status();

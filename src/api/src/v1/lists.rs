@@ -127,7 +127,7 @@ pub(super) async fn listeners(State(seen): State<Seen>, uri: Uri, wanted: Wanted
 )]
 pub(super) async fn talkers(State(seen): State<Seen>, uri: Uri, wanted: Wanted<Part>) -> Listed<TalkerReport> {
     let snapshot = seen.window.snapshot();
-    list(&understood(wanted, &uri)?, "", &uri, snapshot.taken_ms, snapshot.report.talkers.busiest)
+    list(&understood(wanted, &uri)?, "", &uri, snapshot.taken_ms, snapshot.talkers.busiest)
 }
 
 /// Records set aside for one reason.

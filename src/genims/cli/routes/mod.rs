@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use genims::server::resync::Place;
 use genims::settings::Settings;
 use genims_databases::{Environment, Registry};
-use genims_platform::routes::{self, Question, RouteFinding};
+use genims_platform::routes::{self, RouteFinding, RouteQuestion};
 use genims_routes::event::{FIELDS, Field, KINDS};
 use genims_routes::{Route, RoutedEvent, Routes};
 use genims_terminal::say;
@@ -80,12 +80,12 @@ pub(crate) async fn run(args: RoutesArgs, settings: &Settings, environment: &Env
         Action::Fields => fields(args.json),
         Action::Check { database } => {
             let only = one(&database)?;
-            let findings = routes::ask(&routes, environment, only.as_ref(), Question::Understood).await;
+            let findings = routes::ask(&routes, environment, only.as_ref(), RouteQuestion::Understood).await;
             told(&findings, args.json)
         }
         Action::Test { event, database } => {
             let (only, event) = (one(&database)?, read(&event)?);
-            let findings = routes::ask(&routes, environment, only.as_ref(), Question::Rows(&event)).await;
+            let findings = routes::ask(&routes, environment, only.as_ref(), RouteQuestion::Rows(&event)).await;
             told(&findings, args.json)
         }
         Action::Gaps { database } => {

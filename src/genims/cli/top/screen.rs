@@ -119,7 +119,7 @@ impl Screen {
     /// The busiest first.
     pub(super) fn talkers(&self) -> &[TalkerReport] {
         let known = self.snapshot.as_ref();
-        known.map(|snapshot| snapshot.report.talkers.busiest.as_slice()).unwrap_or_default()
+        known.map(|snapshot| snapshot.talkers.busiest.as_slice()).unwrap_or_default()
     }
 
     /// In their order.

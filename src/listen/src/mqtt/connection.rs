@@ -5,7 +5,7 @@
 
 use super::Shared;
 use super::close;
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, Limit};
 use super::end::End;
 use super::handshake::{self, Admitted, Arrival};
 use super::input::{Input, Read};
@@ -104,7 +104,7 @@ impl<S: Socket> Connection<S> {
     async fn run(&mut self) -> End {
         let mut timer = pin!(sleep_until(self.next_tick()));
         loop {
-            let held = match self.turn() {
+            let held = match self.turn(Limit::Kept) {
                 Ok(held) => held,
                 Err(end) => return end,
             };
@@ -133,8 +133,8 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Everything that can be done without waiting. True when complete packets have to wait.
-    fn turn(&mut self) -> Result<bool, End> {
-        let held = self.dialogue.turn(&mut self.input)?;
+    fn turn(&mut self, limit: Limit) -> Result<bool, End> {
+        let held = self.dialogue.turn(&mut self.input, limit)?;
         self.flush().map_err(|_| End::LOST)?;
         Ok(held)
     }
@@ -148,8 +148,8 @@ impl<S: Socket> Connection<S> {
         }
         let evicted = self.dialogue.eviction();
         if evicted.is_none()
-            && self.dialogue.lift_limit()
-            && let Err(other) = self.turn()
+            && self.dialogue.resumes_at.is_some()
+            && let Err(other) = self.turn(Limit::Lifted)
         {
             return Some(other);
         }

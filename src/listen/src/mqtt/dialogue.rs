@@ -26,6 +26,7 @@ use futures_util::FutureExt;
 use genims_model::Receipt;
 use genims_model::now_us;
 use genims_pipeline::intake::IntakeBuffer;
+pub(super) use pace::Limit;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -97,7 +98,6 @@ pub(super) struct Dialogue {
     in_flight: usize,
     /// Until then the client's messages wait: it has sent as much as it may.
     pub(super) resumes_at: Option<Instant>,
-    limit_is_lifted: bool,
     /// PINGREQs answered that still stand in the input.
     pings_answered: u32,
     pub(super) statistics_due: Option<Instant>,
@@ -131,18 +131,17 @@ impl Dialogue {
             aliases: Aliases::default(),
             in_flight: 0,
             resumes_at: None,
-            limit_is_lifted: false,
             pings_answered: 0,
             statistics_due,
         }
     }
 
     /// Everything that can be done with the input without waiting. True when complete packets have to wait.
-    pub(super) fn turn(&mut self, input: &mut Input) -> Result<bool, End> {
+    pub(super) fn turn(&mut self, input: &mut Input, limit: Limit) -> Result<bool, End> {
         let held = loop {
             let mut progress = Progress::Held;
             if !self.is_submitting() {
-                let (taken, result) = self.process(input.bytes());
+                let (taken, result) = self.process(input.bytes(), limit);
                 input.consume(taken);
                 progress = result?;
             }
@@ -165,11 +164,12 @@ impl Dialogue {
     }
 
     /// Takes complete packets off the front of `bytes`. Returns how many bytes were taken, also where it ends.
-    fn process(&mut self, bytes: &[u8]) -> (usize, Result<Progress, End>) {
+    fn process(&mut self, bytes: &[u8], limit: Limit) -> (usize, Result<Progress, End>) {
         self.heed();
         // All that limits cost those who have none: one branch for everything that a read brought, always the same way. The loop is
         // compiled twice, and theirs knows of no limit.
-        let taken = if self.is_limited() { self.take_limited(bytes) } else { self.take::<false>(bytes, u64::MAX) };
+        let taken =
+            if self.is_limited() { self.take_limited(bytes, limit) } else { self.take::<false>(bytes, u64::MAX) };
         self.count(&taken);
         (taken.bytes, taken.result)
     }

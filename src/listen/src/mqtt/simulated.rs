@@ -1,7 +1,7 @@
 //! MQTT without sockets: the dialogue, its session and its acknowledgements are what production runs; who connects and when
 //! is the simulation's business.
 
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, Limit};
 use super::end::End;
 use super::input::{Buffers, Input};
 use super::packet::Version;
@@ -64,7 +64,7 @@ impl Connection {
 
     /// Everything that can be done without waiting; an error ends the connection.
     pub fn turn(&mut self) -> Result<(), String> {
-        let turned = self.dialogue.turn(&mut self.input);
+        let turned = self.dialogue.turn(&mut self.input, Limit::Kept);
         turned.map(|_| ()).map_err(|End { fault, .. }| format!("{fault:?}"))
     }
 

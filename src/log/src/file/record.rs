@@ -39,7 +39,9 @@ pub(super) const SECTION_BYTES: usize = 16;
 /// Flag of a section: each of its items has an offset.
 pub(super) const HAS_OFFSETS: u32 = 1;
 
-/// What a section holds. Numbers are never used again; 6 and 7 are given away, but nothing writes them yet.
+/// What a section holds. Numbers are never used again. 6 and 7 are given away and stay unwritten: what they were for is in the
+/// catalogue's journal. It must outlive every segment, because records bear its numbers for good, and it is as strong as the
+/// log: synced before a number is published, checksummed, bound to this log by its id.
 pub(super) mod kind {
     pub(in super::super) const READING: u16 = 1;
     pub(in super::super) const SNAPSHOT: u16 = 2;

@@ -173,10 +173,10 @@ pub(super) fn full_pool(checks: &mut Checks, opened: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::report::{Check, Grade};
+    use crate::doctor::report::{DatabaseCheck, Grade};
     use genims_databases::Registry;
 
-    fn judged(judge: impl Fn(&mut Checks, &Database)) -> Check {
+    fn judged(judge: impl Fn(&mut Checks, &Database)) -> DatabaseCheck {
         let registry = Registry::load(None).expect("the embedded registry");
         let mut checks = Checks { place: "db.example:5432/genims_erp_db".to_owned(), ..Checks::default() };
         judge(&mut checks, registry.get("erp").expect("in the registry"));

@@ -15,7 +15,7 @@ pub mod report;
 use futures_util::future::join_all;
 use genims_databases::{Database, Engine, Environment, Registry, mysql as mysql_urls, postgres as postgres_urls};
 use report::Checks;
-pub use report::{Check, DoctorReport, Examination, Finding, Grade, IN_CLEAR, Subject};
+pub use report::{DatabaseCheck, Diagnosis, DoctorReport, Examination, Grade, IN_CLEAR, Subject};
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;

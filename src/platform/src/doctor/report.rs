@@ -41,7 +41,7 @@ pub enum Subject {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Check {
+pub struct DatabaseCheck {
     pub subject: Subject,
     pub grade: Grade,
     /// What was found, for people.
@@ -62,19 +62,19 @@ pub struct Examination {
     pub connection: String,
     /// Nothing failed.
     pub passed: bool,
-    pub checks: Vec<Check>,
+    pub checks: Vec<DatabaseCheck>,
     pub seconds: f64,
 }
 
 impl Examination {
-    pub fn check(&self, subject: Subject) -> Option<&Check> {
+    pub fn check(&self, subject: Subject) -> Option<&DatabaseCheck> {
         self.checks.iter().find(|check| check.subject == subject)
     }
 }
 
 /// One cause for somebody to look into, however many databases it shows in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Diagnosis {
     pub grade: Grade,
     pub subject: Subject,
     pub found: String,
@@ -87,7 +87,7 @@ pub struct DoctorReport {
     /// Nothing failed in any database.
     pub passed: bool,
     /// What is not as it should be, each cause once: failures first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnosis>,
     pub databases: Vec<Examination>,
     pub seconds: f64,
 }
@@ -103,9 +103,9 @@ impl DoctorReport {
 const ANY_DATABASE: &str = "<database>";
 const ANY_VARIABLE: &str = "<its own variable>";
 
-fn findings(databases: &[Examination]) -> Vec<Finding> {
+fn findings(databases: &[Examination]) -> Vec<Diagnosis> {
     // Each with its text as it is without the names of its database.
-    let mut known: Vec<((String, String), Finding)> = Vec::new();
+    let mut known: Vec<((String, String), Diagnosis)> = Vec::new();
     for grade in [Grade::Failed, Grade::Warning] {
         for database in databases {
             let general =
@@ -113,7 +113,7 @@ fn findings(databases: &[Examination]) -> Vec<Finding> {
             for check in database.checks.iter().filter(|check| check.grade == grade) {
                 let (found, remedy) = (check.found.clone(), check.remedy.clone().unwrap_or_default());
                 let texts = (general(&found), general(&remedy));
-                let same = |of: &&mut ((String, String), Finding)| {
+                let same = |of: &&mut ((String, String), Diagnosis)| {
                     of.0 == texts && of.1.subject == check.subject && of.1.grade == grade
                 };
                 match known.iter_mut().find(same) {
@@ -123,7 +123,7 @@ fn findings(databases: &[Examination]) -> Vec<Finding> {
                     }
                     None => {
                         let databases = vec![database.database.clone()];
-                        let finding = Finding { grade, subject: check.subject, found, remedy, databases };
+                        let finding = Diagnosis { grade, subject: check.subject, found, remedy, databases };
                         known.push((texts, finding));
                     }
                 }
@@ -139,7 +139,7 @@ pub(super) struct Checks {
     pub(super) place: String,
     /// Its URL is that of a whole server, not of this database alone.
     pub(super) whole_server: bool,
-    pub(super) made: Vec<Check>,
+    pub(super) made: Vec<DatabaseCheck>,
     /// Told of each check as it is made.
     pub(super) progress: Arc<Notify>,
 }
@@ -172,7 +172,7 @@ impl Checks {
     }
 
     fn push(&mut self, subject: Subject, grade: Grade, found: impl Into<String>, remedy: Option<String>) {
-        self.made.push(Check { subject, grade, found: found.into(), measure: None, remedy });
+        self.made.push(DatabaseCheck { subject, grade, found: found.into(), measure: None, remedy });
         self.progress.notify_one();
     }
 

@@ -25,7 +25,7 @@ const CLOCK: [&str; 5] = ["now()", "current_timestamp", "localtimestamp", "clock
 pub const ASKERS: [&str; 4] = ["auditor", "controller", "maintenance lead", "planner"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Question {
+pub struct HubQuestion {
     pub name: String,
     /// One of [`ASKERS`].
     pub asks: String,
@@ -40,7 +40,7 @@ pub struct Question {
 #[derive(Clone, Debug, Serialize)]
 pub struct Answer {
     #[serde(flatten)]
-    pub question: Question,
+    pub question: HubQuestion,
     pub columns: Vec<String>,
     /// An object a row, by column.
     pub rows: Vec<Value>,
@@ -48,14 +48,14 @@ pub struct Answer {
 }
 
 /// All questions, by name.
-pub fn all() -> Result<Vec<Question>, PlatformError> {
-    let mut questions = FILES.files().map(of_file).collect::<Result<Vec<Question>, PlatformError>>()?;
+pub fn all() -> Result<Vec<HubQuestion>, PlatformError> {
+    let mut questions = FILES.files().map(of_file).collect::<Result<Vec<HubQuestion>, PlatformError>>()?;
     questions.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(questions)
 }
 
 /// The questions of these names, in their order.
-pub fn named(names: &[String]) -> Result<Vec<Question>, PlatformError> {
+pub fn named(names: &[String]) -> Result<Vec<HubQuestion>, PlatformError> {
     let all = all()?;
     let of = |name: &String| {
         all.iter().find(|question| question.name == *name).cloned().ok_or_else(|| PlatformError::UnknownQuestion {
@@ -66,14 +66,14 @@ pub fn named(names: &[String]) -> Result<Vec<Question>, PlatformError> {
     names.iter().map(of).collect()
 }
 
-fn of_file(file: &File<'_>) -> Result<Question, PlatformError> {
+fn of_file(file: &File<'_>) -> Result<HubQuestion, PlatformError> {
     let path = file.path().display().to_string();
     let text = file.contents_utf8().ok_or_else(|| "it is no text".to_owned());
     text.and_then(|text| read(&path, text)).map_err(|cause| PlatformError::HubQuestion { file: path.clone(), cause })
 }
 
 /// Three lines of comments, then one statement.
-fn read(path: &str, text: &str) -> Result<Question, String> {
+fn read(path: &str, text: &str) -> Result<HubQuestion, String> {
     let name = path.strip_suffix(".sql").ok_or("its name does not end in .sql")?;
     let mut rest = text;
     let mut line = |key: &str| {
@@ -95,10 +95,10 @@ fn read(path: &str, text: &str) -> Result<Question, String> {
     if let Some(word) = CLOCK.iter().find(|word| lower.contains(**word)) {
         return Err(format!("{word} depends on when it is asked"));
     }
-    Ok(Question { name: name.to_owned(), asks, question, sensible, sql: sql.to_owned() })
+    Ok(HubQuestion { name: name.to_owned(), asks, question, sensible, sql: sql.to_owned() })
 }
 
-impl Question {
+impl HubQuestion {
     /// The statement as it is asked on a day.
     fn on(&self, day: NaiveDate) -> String {
         self.sql.replace("CURRENT_DATE", &format!("DATE '{day}'"))
@@ -143,7 +143,7 @@ impl Hub {
     }
 
     /// Answers one question as of `day`.
-    pub async fn ask(&mut self, question: &Question, day: NaiveDate) -> Result<Answer, PlatformError> {
+    pub async fn ask(&mut self, question: &HubQuestion, day: NaiveDate) -> Result<Answer, PlatformError> {
         let (columns, rows, is_sensible) =
             answered(&mut self.client, question, day).await.map_err(|error| self.settings.error(error))?;
         Ok(Answer { question: question.clone(), columns, rows, is_sensible })
@@ -152,7 +152,7 @@ impl Hub {
 
 async fn answered(
     client: &mut PostgresClient,
-    question: &Question,
+    question: &HubQuestion,
     day: NaiveDate,
 ) -> Result<(Vec<String>, Vec<Value>, bool), tokio_postgres::Error> {
     let snapshot =

@@ -36,7 +36,7 @@ pub enum Mode {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct ProvisionOptions {
     /// Names or modules; empty is all that have a schema.
     pub only: Vec<String>,
     pub mode: Mode,
@@ -163,7 +163,7 @@ fn no_schema(database: &Database) -> PlatformError {
 pub async fn run(
     registry: &Registry,
     environment: &Environment,
-    options: &Options,
+    options: &ProvisionOptions,
     progress: &(dyn Fn(ProvisionProgress<'_>) + Sync),
 ) -> Result<ProvisionReport, PlatformError> {
     let started = Instant::now();

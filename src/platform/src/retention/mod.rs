@@ -34,7 +34,7 @@ use uuid::Uuid;
 const AUDIT: &str = "genims_audit_db";
 
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct RetentionOptions {
     /// One module; all of them without.
     pub module: Option<String>,
     /// From which day to count back; today without. Never a day to come.
@@ -53,7 +53,7 @@ struct Chosen<'a> {
 pub async fn run(
     registry: &Registry,
     environment: &Environment,
-    options: &Options,
+    options: &RetentionOptions,
     progress: &dyn Fn(&str),
 ) -> Result<RetentionReport, PlatformError> {
     let started = Instant::now();
@@ -166,7 +166,7 @@ async fn settle(opened: &mut Opened, chosen: &[Chosen<'_>], progress: &dyn Fn(&s
 async fn relational(
     registry: &Registry,
     environment: &Environment,
-    options: &Options,
+    options: &RetentionOptions,
     run: &Run<'_>,
     chosen: &[Chosen<'_>],
     progress: &dyn Fn(&str),

@@ -29,7 +29,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use genims_databases::{Database, Engine, Environment, Model, Registry};
 use references::Batch;
-pub use report::{Example, Finding, Outcome, Verdict};
+pub use report::{Example, Finding, RuleOutcome, Verdict};
 use rules::Rule;
 use source::Sources;
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ const OPERATIONS: &str = "genims_operations_db";
 const PRODUCTION: &str = "genims_production";
 
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct VerifyOptions {
     /// Only what belongs to this module: a module or database of the registry, a rule file, or `ledger`.
     pub module: Option<String>,
     /// Rules of this folder instead of the embedded ones.
@@ -78,7 +78,7 @@ struct Plan<'a> {
 pub async fn run(
     registry: &Registry,
     environment: &Environment,
-    options: &Options,
+    options: &VerifyOptions,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Verdict, PlatformError> {
     let started = Instant::now();

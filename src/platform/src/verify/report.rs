@@ -17,7 +17,7 @@ pub const LEDGER: &str = "ledger";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum RuleOutcome {
     Passed,
     Violated,
     /// There was no row to look at: nothing violates it, and nothing shows that it holds.
@@ -46,7 +46,7 @@ pub struct Finding {
     pub looked_at: u64,
     pub violations: u64,
     pub passed: bool,
-    pub outcome: Outcome,
+    pub outcome: RuleOutcome,
     /// Why it is as it is; empty when there is nothing to say.
     pub explanation: String,
     pub examples: Vec<Example>,
@@ -64,7 +64,7 @@ impl Finding {
             looked_at: 0,
             violations: 0,
             passed: true,
-            outcome: Outcome::Passed,
+            outcome: RuleOutcome::Passed,
             explanation: String::new(),
             examples: Vec::new(),
             seconds: 0.0,
@@ -73,8 +73,8 @@ impl Finding {
 
     /// Empty after all, when nothing was looked at.
     fn judged(mut self) -> Self {
-        if self.outcome == Outcome::Passed && self.looked_at == 0 {
-            (self.passed, self.outcome) = (false, Outcome::Empty);
+        if self.outcome == RuleOutcome::Passed && self.looked_at == 0 {
+            (self.passed, self.outcome) = (false, RuleOutcome::Empty);
             "there was nothing to look at".clone_into(&mut self.explanation);
         }
         self
@@ -84,7 +84,7 @@ impl Finding {
     pub fn violation(&mut self, key: impl Into<String>, detail: impl Into<String>) {
         self.violations += 1;
         self.passed = false;
-        self.outcome = Outcome::Violated;
+        self.outcome = RuleOutcome::Violated;
         if self.examples.len() < EXAMPLES_MAX {
             self.examples.push(Example { key: key.into(), detail: detail.into() });
         }
@@ -95,8 +95,8 @@ impl Finding {
         (self.passed, self.looked_at, self.violations) = (false, 0, 0);
         self.examples.clear();
         (self.outcome, self.explanation) = match problem {
-            Problem::Down(database) => (Outcome::Skipped, format!("{database} is down")),
-            Problem::Query(cause) => (Outcome::Failed, cause.clone()),
+            Problem::Down(database) => (RuleOutcome::Skipped, format!("{database} is down")),
+            Problem::Query(cause) => (RuleOutcome::Failed, cause.clone()),
         };
     }
 }
@@ -133,14 +133,14 @@ pub struct Verdict {
 impl Verdict {
     pub fn new(databases: Vec<Reached>, findings: Vec<Finding>, seconds: f64) -> Self {
         let findings: Vec<Finding> = findings.into_iter().map(Finding::judged).collect();
-        let stands = |finding: &Finding| matches!(finding.outcome, Outcome::Passed | Outcome::Empty);
-        let is_empty = findings.iter().all(|finding| finding.outcome == Outcome::Empty);
+        let stands = |finding: &Finding| matches!(finding.outcome, RuleOutcome::Passed | RuleOutcome::Empty);
+        let is_empty = findings.iter().all(|finding| finding.outcome == RuleOutcome::Empty);
         let passed = databases.iter().all(|database| database.reachable) && findings.iter().all(stands) && !is_empty;
         let explanation = if is_empty { NOTHING_VERIFIED.to_owned() } else { String::new() };
         Self { passed, explanation, databases, findings, seconds }
     }
 
-    pub fn count(&self, outcome: Outcome) -> usize {
+    pub fn count(&self, outcome: RuleOutcome) -> usize {
         self.findings.iter().filter(|finding| finding.outcome == outcome).count()
     }
 }
@@ -162,9 +162,9 @@ mod tests {
         finding.looked_at = 3;
         finding.violation("k", "d");
         finding.unfinished(&Problem::Down("genims_hr_db".to_owned()));
-        assert_eq!((finding.looked_at, finding.violations, finding.outcome), (0, 0, Outcome::Skipped));
+        assert_eq!((finding.looked_at, finding.violations, finding.outcome), (0, 0, RuleOutcome::Skipped));
         let verdict = Verdict::new(Vec::new(), vec![finding], 0.0);
-        assert!(!verdict.passed && verdict.count(Outcome::Skipped) == 1);
+        assert!(!verdict.passed && verdict.count(RuleOutcome::Skipped) == 1);
     }
 
     #[test]
@@ -175,13 +175,16 @@ mod tests {
             finding
         };
         let verdict = Verdict::new(Vec::new(), vec![looked(0), looked(1)], 0.0);
-        assert_eq!((verdict.count(Outcome::Empty), verdict.count(Outcome::Passed), verdict.passed), (1, 1, true));
+        assert_eq!(
+            (verdict.count(RuleOutcome::Empty), verdict.count(RuleOutcome::Passed), verdict.passed),
+            (1, 1, true)
+        );
         let empty = serde_json::to_value(&verdict.findings[0]).expect("JSON");
         assert_eq!((&empty["outcome"], &empty["passed"]), (&"empty".into(), &false.into()));
         assert!(empty["explanation"].as_str().is_some_and(|text| text.contains("nothing to look at")));
         let mut violated = looked(0);
         violated.violation("k", "a key without a row on the left");
-        assert_eq!(Verdict::new(Vec::new(), vec![violated], 0.0).count(Outcome::Violated), 1);
+        assert_eq!(Verdict::new(Vec::new(), vec![violated], 0.0).count(RuleOutcome::Violated), 1);
     }
 
     #[test]

@@ -14,14 +14,13 @@ use genims_databases::{PostgresSettings, pooling};
 use genims_model::Position;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
-use genims_stores::order::day_of;
-use genims_stores::postgres::commit::{copy_in, is_partition_gone};
+use genims_stores::postgres::commit::{copy_in, is_partition_gone, partition};
 use genims_stores::postgres::copy::{EncodeRows, Refused, copy};
 use genims_stores::postgres::days_kept::DaysKept;
 use genims_stores::postgres::event_rows::{EventRows, HEALTH_COLUMNS};
 use genims_stores::postgres::field::PutField;
 use genims_stores::postgres::ledger::LedgerRow;
-use genims_stores::postgres::partitions::{is_still_attached, partition_name};
+use genims_stores::postgres::partitions::is_still_attached;
 use genims_stores::postgres::scada_rows::{self, ScadaRows};
 use genims_stores::postgres::sensor_rows::{self, SensorRows, sort};
 use genims_stores::postgres::session::{OPERATIONS, Session};
@@ -114,17 +113,10 @@ impl Store {
     async fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         let Self { session, catalogue, buffer, log_id, position, .. } = self;
         let sorted = sort(batch, catalogue, &DaysKept::all()).rows;
-        let days = sensor_rows::days(&sorted);
-        let mut sensors = SensorRows::new(catalogue, sorted);
         let (mut scada, _) = ScadaRows::of(batch, catalogue, &DaysKept::all());
         let mut health = EventRows::of(batch, catalogue, stored_us(batch)).health;
-        let scada_days = batch.snapshots().map(|(_, snapshot)| ("scada_machine_data", day_of(snapshot.timestamp_us)));
-        let all_days = days.iter().map(|day| ("sensor_data", *day)).chain(scada_days);
-        session.known_days.ensure(&mut session.client, &session.begun, genims_model::now_us(), all_days).await?;
-        let partition = match days.as_slice() {
-            [day] if session.known_days.contains("sensor_data", *day) => partition_name("sensor_data", *day),
-            _ => None,
-        };
+        let partition = partition(session, &sensor_rows::days(&sorted), scada.days()).await?;
+        let mut sensors = SensorRows::new(catalogue, sorted);
         let table = partition.as_deref().unwrap_or("public.sensor_data");
         let transaction = session.begin().await?;
         let of_sensors = transaction.prepare(&copy_in(table, sensor_rows::COLUMNS)).await?;

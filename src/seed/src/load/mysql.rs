@@ -7,7 +7,7 @@ use crate::world::Parameters;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use genims_databases::mysql::INTERNAL_DATABASE;
-use genims_databases::{MysqlConnection, MysqlSettings};
+use genims_databases::{Engine, MysqlConnection, MysqlSettings, quoted};
 use mysql_async::prelude::Queryable;
 use tokio::sync::mpsc::Receiver;
 
@@ -46,8 +46,9 @@ async fn check_references(
         WHERE table_schema = DATABASE() AND table_name = ? AND referenced_table_name IS NOT NULL";
     let keys: Vec<(String, String, String, String)> = connection.exec(keys, (table,)).await.map_err(failed)?;
     for (name, column, parent, key) in keys {
+        let [child, column, key, parent] = [table, &column, &key, &parent].map(|name| quoted(Engine::Mysql, name));
         let orphan = format!(
-            "SELECT CAST(child.{column} AS CHAR) FROM {table} AS child LEFT JOIN {parent} AS parent
+            "SELECT CAST(child.{column} AS CHAR) FROM {child} AS child LEFT JOIN {parent} AS parent
              ON parent.{key} = child.{column} WHERE child.{column} IS NOT NULL AND parent.{key} IS NULL LIMIT 1"
         );
         if let Some(value) = connection.query_first::<String, _>(orphan).await.map_err(failed)? {
@@ -111,19 +112,19 @@ async fn store(
     // The migrations give dimensions their unknown member, key 0.
     let first = &plan.columns[0];
     let numbered = plan.numbered.as_ref() == Some(first) || first.ends_with("_key");
-    let unknown = if numbered { format!(" WHERE {first} <> 0") } else { String::new() };
+    let target = quoted(Engine::Mysql, name);
+    let unknown = if numbered { format!(" WHERE {} <> 0", quoted(Engine::Mysql, first)) } else { String::new() };
     let filled: Option<i64> =
-        connection.query_first(format!("SELECT 1 FROM {name}{unknown} LIMIT 1")).await.map_err(failed)?;
+        connection.query_first(format!("SELECT 1 FROM {target}{unknown} LIMIT 1")).await.map_err(failed)?;
     if filled.is_some() {
         return Err(SeedError::NotEmpty { database: settings.database().to_owned(), table: name.clone() });
     }
     if plan.rows > 0 {
         connection
             .set_infile_handler(async move { Ok(futures_util::stream::iter(chunks.into_iter().map(Ok)).boxed()) });
-        let statement = format!(
-            "LOAD DATA LOCAL INFILE 'seed' INTO TABLE {name} CHARACTER SET utf8mb4 ({})",
-            plan.columns.join(", ")
-        );
+        let columns: Vec<String> = plan.columns.iter().map(|column| quoted(Engine::Mysql, column)).collect();
+        let statement =
+            format!("LOAD DATA LOCAL INFILE 'seed' INTO TABLE {target} CHARACTER SET utf8mb4 ({})", columns.join(", "));
         connection.query_drop(statement).await.map_err(failed)?;
         // LOAD DATA bends what does not fit and only warns: here that is an error.
         if connection.get_warnings() > 0 {

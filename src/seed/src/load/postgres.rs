@@ -8,7 +8,7 @@ use crate::errors::SeedError;
 use crate::world::Parameters;
 use bytes::Bytes;
 use futures_util::SinkExt;
-use genims_databases::{PostgresSettings, pooling};
+use genims_databases::{Engine, PostgresSettings, literal, pooling, quoted};
 use std::pin::Pin;
 use tokio::sync::mpsc::Receiver;
 use tokio_postgres::{CopyInSink, Transaction};
@@ -126,7 +126,8 @@ impl Group<'_> {
 
     async fn start(&mut self, plan: Plan) -> Result<(), SeedError> {
         let table = &plan.table;
-        let check = format!("SELECT EXISTS (SELECT FROM public.{table})");
+        let target = format!("public.{}", quoted(Engine::Postgresql, table));
+        let check = format!("SELECT EXISTS (SELECT FROM {target})");
         let failed = |error| refused(self.settings, table, error);
         if self.transaction.query_one(&check, &[]).await.map_err(failed)?.get(0) {
             return Err(SeedError::NotEmpty { database: self.settings.database().to_owned(), table: table.clone() });
@@ -134,7 +135,8 @@ impl Group<'_> {
         if self.audited {
             audit::switch_off(self.transaction, table).await.map_err(failed)?;
         }
-        let statement = format!("COPY public.{table} ({}) FROM STDIN", plan.columns.join(", "));
+        let columns: Vec<String> = plan.columns.iter().map(|column| quoted(Engine::Postgresql, column)).collect();
+        let statement = format!("COPY {target} ({}) FROM STDIN", columns.join(", "));
         let sink = Box::pin(self.transaction.copy_in(&statement).await.map_err(failed)?);
         self.current = Some(Copying { plan, sink });
         Ok(())
@@ -146,9 +148,12 @@ impl Group<'_> {
         let rows = sink.as_mut().finish().await.map_err(failed)?;
         if let Some(column) = &plan.numbered {
             // What is numbered next goes on behind the rows.
+            let table = format!("public.{}", quoted(Engine::Postgresql, &plan.table));
             let next = format!(
-                "SELECT setval(pg_get_serial_sequence('public.{0}', '{column}'), max({column})) FROM public.{0}",
-                plan.table
+                "SELECT setval(pg_get_serial_sequence({}, {}), max({})) FROM {table}",
+                literal(Engine::Postgresql, &table),
+                literal(Engine::Postgresql, column),
+                quoted(Engine::Postgresql, column),
             );
             self.transaction.execute(&next, &[]).await.map_err(failed)?;
         }

@@ -18,7 +18,7 @@ use crate::mongo::lookup::nothing_runs;
 use crate::mongo::readings::ReadingEncoder;
 use crate::mongo::{MongoTarget, Session};
 use crate::order::DAY_US;
-use crate::postgres::stored::{Newest, Of, Series, Since, Stored};
+use crate::postgres::stored::{NewestRow, Of, RowsSince, Series, Stored};
 use crate::target::Target;
 use bson::{DateTime, Document, doc};
 use futures_util::TryStreamExt;
@@ -35,8 +35,8 @@ const MARGIN_US: i64 = DAY_US;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
     position: u64,
-    reading: Option<Newest>,
-    snapshot: Option<Newest>,
+    reading: Option<NewestRow>,
+    snapshot: Option<NewestRow>,
 }
 
 /// What was done.
@@ -114,12 +114,12 @@ impl Resync<'_> {
         collection.expired_below_us(self.session.as_of_us.unwrap_or_else(now_us)).max(0)
     }
 
-    async fn since(&self, of: Of, before: Option<&Newest>) -> Result<Since, SinkError> {
-        Ok(Since { received_us: self.since_us, above: self.stored.above(of, before).await? })
+    async fn since(&self, of: Of, before: Option<&NewestRow>) -> Result<RowsSince, SinkError> {
+        Ok(RowsSince { received_us: self.since_us, above: self.stored.above(of, before).await? })
     }
 
     /// Answers which row was the newest.
-    async fn readings(&mut self, before: Option<Newest>) -> Result<Option<Newest>, SinkError> {
+    async fn readings(&mut self, before: Option<NewestRow>) -> Result<Option<NewestRow>, SinkError> {
         let oldest_us = self.oldest_us(&SENSOR_READINGS);
         let since = self.since(Of::Readings, before.as_ref()).await?;
         let series = self.stored.series(Of::Readings, since, oldest_us).await?;
@@ -146,11 +146,11 @@ impl Resync<'_> {
             self.done.readings += self.insert(&SENSOR_READINGS, &missing).await?;
             (self.told)(&self.done);
         }
-        Ok(Newest::of(&series).or(before))
+        Ok(NewestRow::of(&series).or(before))
     }
 
     /// Answers which row was the newest.
-    async fn snapshots(&mut self, before: Option<Newest>) -> Result<Option<Newest>, SinkError> {
+    async fn snapshots(&mut self, before: Option<NewestRow>) -> Result<Option<NewestRow>, SinkError> {
         let oldest_us = self.oldest_us(&SCADA_EVENTS);
         let since = self.since(Of::Snapshots, before.as_ref()).await?;
         let series = self.stored.series(Of::Snapshots, since, oldest_us).await?;
@@ -172,7 +172,7 @@ impl Resync<'_> {
             self.done.snapshots += self.insert(&SCADA_EVENTS, &missing).await?;
             (self.told)(&self.done);
         }
-        Ok(Newest::of(&series).or(before))
+        Ok(NewestRow::of(&series).or(before))
     }
 
     async fn faults(&mut self) -> Result<(), SinkError> {

@@ -26,7 +26,7 @@ const MAY_BE_LEFT_OUT: [&str; 6] = [
 ];
 
 /// The sensors of a catalogue, some at a time, each with its newest readings.
-pub struct Newest {
+pub struct NewestReadings {
     sensors: Vec<String>,
     received_us: i64,
     ahead_us: i64,
@@ -68,9 +68,9 @@ impl Stored {
     }
 
     /// The newest readings of each sensor that were received before a time. No clock was believed that was further ahead than `ahead_us`.
-    pub fn newest_before(&self, received_us: i64, ahead_us: i64) -> Newest {
+    pub fn newest_before(&self, received_us: i64, ahead_us: i64) -> NewestReadings {
         let sensors = self.catalogue().sensors().iter().map(|entry| entry.sensor.sensor_id.clone()).collect();
-        Newest { sensors, received_us, ahead_us }
+        NewestReadings { sensors, received_us, ahead_us }
     }
 
     /// When another tool was in the machine's spindle after a time, and which.
@@ -95,7 +95,7 @@ impl Stored {
     }
 }
 
-impl Newest {
+impl NewestReadings {
     /// Of the next sensors, each sensor's by time; nothing behind the last one.
     pub async fn next(&mut self, stored: &Stored) -> Result<Vec<Reading>, SinkError> {
         let select = format!(

@@ -42,7 +42,7 @@ impl Received {
 
 /// From which receipt on each kind is of use; `None`: it is of none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Since {
+pub struct ReceiptsSince {
     pub readings_us: Option<i64>,
     pub snapshots_us: Option<i64>,
     pub health_us: Option<i64>,
@@ -84,7 +84,7 @@ struct Cursor {
 
 impl<'a> Receipts<'a> {
     /// What was received up to `end_us`. No clock was believed that was further ahead than `ahead_us`.
-    pub fn of(stored: &'a Stored, since: Since, end_us: i64, ahead_us: i64) -> Self {
+    pub fn of(stored: &'a Stored, since: ReceiptsSince, end_us: i64, ahead_us: i64) -> Self {
         let cursor = |kind, since_us: Option<i64>, width_us| {
             let windows = windows(since_us?..end_us, width_us);
             Some(Cursor { kind, windows, ahead_us, is_open: false, page: VecDeque::new() })

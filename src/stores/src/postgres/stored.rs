@@ -52,7 +52,7 @@ impl Of {
 
 /// Rows that a look at the table is about: received from a time on, with keys above one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Since {
+pub struct RowsSince {
     pub received_us: i64,
     pub above: i64,
 }
@@ -72,13 +72,13 @@ pub struct Series {
 /// The row with the highest key at one moment. The keys of what comes later are higher, for as long as this row is there: a
 /// database that was put back gives keys anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Newest {
+pub struct NewestRow {
     key: i64,
     id: String,
     day: i64,
 }
 
-impl Newest {
+impl NewestRow {
     pub fn of(series: &[Series]) -> Option<Self> {
         let last = series.iter().max_by_key(|series| series.newest)?;
         Some(Self { key: last.newest, id: last.id.clone(), day: last.day })
@@ -126,7 +126,7 @@ impl Stored {
     }
 
     /// The stream's rows since then, of days from `from_us` on; by day.
-    pub async fn series(&self, of: Of, since: Since, from_us: i64) -> Result<Vec<Series>, SinkError> {
+    pub async fn series(&self, of: Of, since: RowsSince, from_us: i64) -> Result<Vec<Series>, SinkError> {
         let [id, table, key, ours] = of.names();
         let select = format!(
             "SELECT {id}, timestamp::date - DATE '1970-01-01', count(*), min(timestamp), max(timestamp), max({key})
@@ -145,8 +145,8 @@ impl Stored {
     }
 
     /// Above which keys the rows are that came since `newest` was the newest; all of them when that row is gone.
-    pub async fn above(&self, of: Of, newest: Option<&Newest>) -> Result<i64, SinkError> {
-        let Some(Newest { key, id, day }) = newest else { return Ok(0) };
+    pub async fn above(&self, of: Of, newest: Option<&NewestRow>) -> Result<i64, SinkError> {
+        let Some(NewestRow { key, id, day }) = newest else { return Ok(0) };
         let [whose, table, column, _] = of.names();
         let select = format!(
             "SELECT FROM public.{table} WHERE {whose} = $1 AND {column} = $2 AND timestamp >= $3 AND timestamp < $4"
@@ -161,7 +161,7 @@ impl Stored {
         &self,
         sensors: &[&str],
         times: Range<i64>,
-        since: Since,
+        since: RowsSince,
     ) -> Result<Found<Reading>, SinkError> {
         let select = "SELECT sensor_id, timestamp, measurement_value::float8, status, quality, anomaly_score::float8,
                  created_at, protocol FROM public.sensor_data
@@ -178,7 +178,7 @@ impl Stored {
         &self,
         machines: &[&str],
         times: Range<i64>,
-        since: Since,
+        since: RowsSince,
     ) -> Result<Found<Snapshot>, SinkError> {
         let select = "SELECT machine_id, timestamp, created_at, last_fault_timestamp, to_jsonb(s)
              FROM public.scada_machine_data AS s

@@ -69,8 +69,8 @@ mod tests {
             waits: no / 39,
             ..TalkerReport::default()
         };
-        let mut snapshot = ServerSnapshot::default();
-        snapshot.report.talkers = TalkersReport::new((1..=40).map(talker).collect(), OthersReport::default());
+        let talkers = TalkersReport::new((1..=40).map(talker).collect(), OthersReport::default());
+        let snapshot = ServerSnapshot { talkers, ..ServerSnapshot::default() };
         let mut screen = Screen::new(String::new());
         screen.press(KeyCode::Char('t'));
         screen.press(KeyCode::Down);

@@ -5,25 +5,32 @@ use crate::count;
 use crate::talkers::Batch;
 use tokio::time::Instant;
 
+/// What a turn takes of a client that may send only so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mqtt) enum Limit {
+    /// As much as it may have sent by now.
+    Kept,
+    /// What waits as well, since the connection ends and nobody would send it again. It is paid for by whoever comes next under
+    /// the same account.
+    Lifted,
+}
+
 impl Dialogue {
     #[inline]
     pub(super) fn is_limited(&self) -> bool {
         self.pass.as_ref().is_some_and(|pass| pass.rate().is_some())
     }
 
-    /// Lets what waits for the limit be taken, since the connection ends and nobody would send it again. It is paid for by whoever comes
-    /// next under the same account. False: nothing waits.
-    pub(in crate::mqtt) fn lift_limit(&mut self) -> bool {
-        self.limit_is_lifted = self.resumes_at.is_some();
-        self.limit_is_lifted
-    }
-
-    /// As much as the client may send by now. The rest waits where it is, and in front of our socket once the input is full: nothing
+    /// What does not go beyond the limit. The rest waits where it is, and in front of our socket once the input is full: nothing
     /// is lost, and nothing acknowledged that was not taken.
-    pub(super) fn take_limited(&mut self, bytes: &[u8]) -> Taken {
+    pub(super) fn take_limited(&mut self, bytes: &[u8], limit: Limit) -> Taken {
         let now = Instant::now();
         let drawn = self.pass.as_ref().map_or(u64::MAX, |pass| pass.draw(bytes.len().min(ROUND_BYTES_MAX), now));
-        let taken = self.take::<true>(bytes, if self.limit_is_lifted { u64::MAX } else { drawn });
+        let records_max = match limit {
+            Limit::Kept => drawn,
+            Limit::Lifted => u64::MAX,
+        };
+        let taken = self.take::<true>(bytes, records_max);
         let spent = self.spent(taken.messages);
         if let Some(pass) = &self.pass {
             pass.settle(drawn, spent);

@@ -4,7 +4,7 @@ use super::*;
 use crate::locks::clients::file::{ClientEntry, change};
 use crate::locks::{AnonymousPolicy, ClientOptions, Clients, Credentials, Locks};
 use crate::mqtt::Shared;
-use crate::mqtt::dialogue::Dialogue;
+use crate::mqtt::dialogue::{Dialogue, Limit};
 use crate::mqtt::input::{Buffers, Input};
 use crate::mqtt::packet::Version;
 use crate::mqtt::registry::Registry;
@@ -109,7 +109,7 @@ impl Client {
     fn turn(&mut self) -> bool {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
-            let held = self.dialogue.turn(&mut self.input).unwrap();
+            let held = self.dialogue.turn(&mut self.input, Limit::Kept).unwrap();
             if self.dialogue.is_settled() {
                 return held;
             }
