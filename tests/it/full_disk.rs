@@ -3,6 +3,8 @@
 //!
 //! The disk is that of the power cuts. Where FUSE cannot be mounted the tests say so and end.
 
+mod commands;
+
 use crate::data_folder;
 use crate::harness::Harness;
 use crate::letters;
@@ -86,7 +88,8 @@ impl Scene {
         scene.sent.extend(load.finish(CATCH_UP));
         scene.change_states(10);
         scene.audited_change();
-        eventually("the heads are kept", CATCH_UP, || scene.head() > 0);
+        eventually("the heads are kept", CATCH_UP, || scene.head() > 1);
+        scene.add_accounts();
         eventually("the bridge's topics are kept", CATCH_UP, || scene.topics() == ["a/#"]);
         eventually("the first events are routed", CATCH_UP, || scene.routed() == scene.changes);
         Some(scene)
@@ -159,7 +162,7 @@ impl Scene {
         assert_eq!(self.routed(), self.changes, "each change once");
         eventually("the heads are kept", CATCH_UP, || self.head() > head);
         eventually("the bridge's topics are kept", CATCH_UP, || self.topics() == topics);
-        self.plant.cli_ok(&["audit", "verify"]);
+        self.commands_are_done();
         eventually("the new sensor is known", CATCH_UP, || self.plant.stats()["catalogue"]["last_error"].is_null());
         let known = Sensor { sensor_id: NOBODY_KNEW.to_owned(), ..self.machine.clone() };
         send(self.harness, &self.plant, &[(known.topic(), "21.5".to_owned())]);
@@ -292,6 +295,7 @@ fn waits_and_goes_on(harness: &'static Harness) {
     scene.audited_change();
     scene.says(begun, "the heads of the audit trail are not kept");
     assert_eq!(scene.head(), head, "the old file is whole");
+    scene.commands_are_refused(TORN);
     let load = Load::start(&scene.plant, &fast("full"));
     scene.is_blocked(&load);
     assert!(scene.plant.log_text().contains("the disk is full: senders wait"), "{}", scene.plant.log_text());
@@ -329,6 +333,7 @@ fn nothing_is_written(harness: &'static Harness) {
     scene.says(begun, "spool housekeeping failed");
     let times = scene.plant.log_text()[begun..].matches("spool housekeeping failed").count();
     assert!(times < 10, "told {times} times, every round anew:\n{}", scene.plant.log_text());
+    scene.commands_are_refused(Room::Nothing);
     // It waits through restarts of the broker, too.
     scene.plant.stack.stop_server(Server::Mosquitto).unwrap();
     scene.plant.stack.start_server(Server::Mosquitto).unwrap();

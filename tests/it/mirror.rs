@@ -44,7 +44,9 @@ fn what_was_cut_off_is_brought_back(harness: &'static Harness) {
     };
     send(harness, &plant, &[snapshot(30, "RUNNING"), snapshot(20, "FAULT"), snapshot(10, "RUNNING")]);
     eventually("the mirror is cut off", CATCH_UP, || mirror(&plant)["state"] == "cut_off");
-    assert_eq!(plant.get("/readyz").map(|(status, _)| status), Some(200), "nobody waits for the mirror");
+    let (status, told) = plant.get("/readyz").unwrap();
+    assert!(status == 200 && told.starts_with("ready\n"), "nobody waits for the mirror: {status} {told}");
+    assert!(told.contains("sink mongodb: cut_off: "), "and whoever asks is told: {told}");
     let acked = load.acked();
     eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
     // A crash forgets that it was cut off, not that it lacks something.

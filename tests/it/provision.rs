@@ -1,6 +1,7 @@
 //! Provisioning on real servers: the contract holds, runs can be repeated, killed and doubled, drift shows.
 
 use crate::harness::{Harness, connect_postgres, write_env};
+use crate::running::today_with_room;
 use genims_databases::{Environment, Registry, partitions, schema};
 use genims_platform::provision::{self, Mode, ProvisionOptions, ProvisionReport, ProvisionStatus};
 use libtest_mimic::Trial;
@@ -206,6 +207,7 @@ fn migrations() -> usize {
 }
 
 fn a_second_run_changes_nothing(harness: &'static Harness) {
+    today_with_room();
     let platform = Platform::new(harness);
     harness.block_on(async {
         let planned = platform.provision(Mode::Plan).await;
@@ -232,6 +234,7 @@ fn two_runs_at_once_both_succeed(harness: &'static Harness) {
 }
 
 fn a_killed_run_is_simply_run_again(harness: &'static Harness) {
+    today_with_room();
     let platform = Platform::new(harness);
     let folder = harness.folder("killed");
     platform.write_env(&folder);

@@ -91,6 +91,8 @@ const DOCUMENT: Document = Document {
     text: README,
     table: TABLE,
     before: &[
+        // The server runs, and its first reading came into databases of another day: all rules hold, not the ledger's alone.
+        ("genims verify --module ledger", |reader| reader.run("genims verify")),
         // The README says so right before it.
         ("psql ", |reader| reader.run("genims hub provision")),
         ("genims backup all ", |reader| reader.history_is_gone()),

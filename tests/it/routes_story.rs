@@ -2,7 +2,7 @@
 //! end, parts, energy, a tool, an operator, measured parts, two critical faults at once. What routes wrote obeys the rules of `verify`.
 
 use crate::harness::Harness;
-use crate::routes::{count, picture, plant, work};
+use crate::routes::{count, on_one_day, picture, plant, work};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use crate::stream::{now_ms, send};
@@ -229,7 +229,7 @@ fn story(harness: &'static Harness) {
     for sensor in [&sensor, &other] {
         work(&plant, &sensor.machine_id);
     }
-    let at_ms = now_ms() - 600_000;
+    let at_ms = on_one_day(now_ms() - 600_000, 400_000);
     order(&plant, &sensor);
     people(&plant, &sensor, at_ms);
     characteristics(&plant, &gauge);

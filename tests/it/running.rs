@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a tool box: which tools are in use changes with the topics")]
 
+use chrono::{Days, NaiveDate, NaiveTime, Utc};
 use std::fmt::Debug;
 use std::fs::File;
 use std::path::PathBuf;
@@ -97,5 +98,19 @@ pub(crate) fn goes_on<P: PartialEq + Debug>(what: &str, limit: Duration, mut loo
         assert!(Instant::now() < deadline.min(end), "not a step within {limit:?}, or never done: {what}: {now:#?}");
         last = Some(now);
         std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Today, in UTC, with some minutes of it left: partitions are made a fortnight ahead, and who counts on having made them all must not
+/// find one more day a moment later. Else the next day is waited for.
+pub(crate) fn today_with_room() -> NaiveDate {
+    const ROOM: Duration = Duration::from_secs(300);
+    loop {
+        let now = Utc::now();
+        let midnight = (now.date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
+        match (midnight - now).to_std() {
+            Ok(left) if left < ROOM => std::thread::sleep(left),
+            _ => return now.date_naive(),
+        }
     }
 }

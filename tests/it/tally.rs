@@ -63,13 +63,16 @@ pub(crate) fn each_document_is_there_once(harness: &Harness, plant: &Plant, sent
 #[track_caller]
 fn judge<const N: usize>(sent: &[Sent], places: [(&str, Stored); N]) {
     assert!(sent.iter().all(|client| !client.acked.is_empty()), "a client got nothing through");
+    // Some send of the same sensors, each at times of its own.
+    let mut clients: HashMap<&str, Vec<&Sent>> = HashMap::new();
+    for client in sent {
+        client.sensors.iter().for_each(|sensor| clients.entry(sensor).or_default().push(client));
+    }
     let mut faults = Vec::new();
     for (place, mut stored) in places {
-        for client in sent {
-            for sensor in &client.sensors {
-                let times = stored.remove(sensor).unwrap_or_default();
-                faults.extend(fault(client, &times).map(|fault| format!("{place}: {sensor}: {fault}")));
-            }
+        for (sensor, clients) in &clients {
+            let times = stored.remove(*sensor).unwrap_or_default();
+            faults.extend(fault(clients, &times).map(|fault| format!("{place}: {sensor}: {fault}")));
         }
         faults.extend(stored.keys().map(|sensor| format!("{place}: {sensor}: nobody sent this")));
     }
@@ -81,10 +84,11 @@ pub(crate) fn readings(sent: &[Sent]) -> usize {
     sent.iter().map(|client| client.acked.len() * client.sensors.len()).sum()
 }
 
-fn fault(client: &Sent, stored: &[i64]) -> Option<String> {
-    let acked: HashSet<i64> = client.acked.iter().copied().collect();
-    assert_eq!(acked.len(), client.acked.len(), "a client sends a time once");
-    let open: HashSet<i64> = client.open.iter().copied().collect();
+fn fault(clients: &[&Sent], stored: &[i64]) -> Option<String> {
+    let acked: HashSet<i64> = clients.iter().flat_map(|client| &client.acked).copied().collect();
+    let count: usize = clients.iter().map(|client| client.acked.len()).sum();
+    assert_eq!(acked.len(), count, "a client sends a time once, and no other of the sensor's does");
+    let open: HashSet<i64> = clients.iter().flat_map(|client| &client.open).copied().collect();
     let once: HashSet<i64> = stored.iter().copied().collect();
     let missing: Vec<_> = acked.difference(&once).collect();
     let unknown: Vec<_> = once.iter().filter(|time| !acked.contains(time) && !open.contains(time)).collect();

@@ -188,6 +188,23 @@ fn the_files_to_read_are_there() {
     assert!(missing.is_empty(), "CONTRIBUTING.md names {missing:?}");
 }
 
+/// What the code calls by names that a reader would look up in vain elsewhere.
+const OWN_WORDS: [&str; 7] = ["door", "gate", "keeper", "letter", "room", "shard", "witness"];
+
+#[test]
+fn words_of_our_own_stand_in_the_glossary() {
+    assert_none(unexplained(&fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap()));
+    let two = "| door, gate | where one comes in |\n| key | of a keeper |\n";
+    assert_eq!(unexplained(two).len(), OWN_WORDS.len() - 2);
+}
+
+fn unexplained(guide: &str) -> Vec<String> {
+    let words = guide.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let words: Vec<&str> = words.flat_map(|words| words.split(", ")).collect();
+    let missing = OWN_WORDS.iter().filter(|word| !words.contains(word));
+    missing.map(|word| format!("CONTRIBUTING.md: `{word}` has no row among the words")).collect()
+}
+
 #[test]
 fn the_tests_on_real_servers_are_run() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();

@@ -193,8 +193,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn large_dead_letters_count_towards_the_bytes() {
+    fn garbage(payload_bytes: usize) -> Group {
         let dead_letter = DeadLetter {
             source: 0,
             client: String::new(),
@@ -202,10 +201,29 @@ mod tests {
             topic: String::new(),
             reason: Reason::MalformedPayload,
             detail: String::new(),
-            payload: vec![0; 60_000],
-            payload_bytes: 60_000,
+            payload: vec![0; payload_bytes],
+            payload_bytes: payload_bytes as u64,
             records: 1,
         };
-        assert!(Group { dead_letters: vec![dead_letter], ..Group::default() }.bytes() > 60_000);
+        Group { dead_letters: vec![dead_letter], ..Group::default() }
+    }
+
+    /// Few records, many bytes: a batch stops at its bytes, and a group that alone is larger goes alone.
+    #[tokio::test]
+    async fn large_dead_letters_fill_a_batch_by_their_bytes() {
+        let log = MemoryLog::new(Uuid::nil());
+        let sizes = [60_000, 60_000, 60_000, 60_000, 60_000, 300_000, 60_000];
+        sizes.iter().for_each(|size| log.append(garbage(*size)));
+        let batch_bytes_max = 150_000;
+        let mut gatherer = gatherer(&log, BatchLimits { batch_bytes_max, ..limits(1_000) });
+        let (mut next_offset, mut lengths) = (0, Vec::new());
+        while next_offset < log.next_offset() {
+            let batch = gatherer.next(Duration::ZERO).await.expect("a batch");
+            assert_eq!(batch.first_offset, next_offset);
+            assert!(batch.bytes() <= batch_bytes_max || batch.groups.len() == 1, "{} bytes", batch.bytes());
+            next_offset = batch.next_offset;
+            lengths.push(batch.len());
+        }
+        assert_eq!(lengths, [2, 2, 1, 1, 1]);
     }
 }

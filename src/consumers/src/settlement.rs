@@ -71,7 +71,8 @@ impl Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use genims_model::{Group, Row};
+    use genims_model::{Group, Row, SensorNo};
+    use genims_stores::sample;
 
     #[test]
     fn a_row_ends_once_by_the_database_that_it_is_for() {
@@ -93,5 +94,19 @@ mod tests {
         // What is settled stays so when the log is read again.
         settlement.settle(&batch, &report, batch.next_offset);
         assert_eq!(accounts.by_source()[0].1, own);
+    }
+
+    /// A refusal that is of no record of the batch would take one from another source, or from the next batch.
+    #[test]
+    #[should_panic(expected = "the record 6 was refused, but its batch has none of its source left")]
+    fn more_refusals_than_a_source_has_records_are_never_counted() {
+        let accounts = Arc::new(Accounts::new(["mqtt".to_owned()]));
+        accounts.received(0, 1);
+        let mut batch = Batch::default();
+        let readings = vec![sample::reading(SensorNo(0), 1)];
+        batch.push(Arc::new(Group { first_offset: 5, readings, ..Group::default() }));
+        let settlement = Settlement { accounts, recovered_until: 0, rows_of: None };
+        let report = Committed { refused: vec![(5, 0), (6, 0)], ..Committed::default() };
+        settlement.settle(&batch, &report, 0);
     }
 }

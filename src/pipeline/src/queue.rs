@@ -64,7 +64,7 @@ impl Load {
 /// See the module's header.
 #[derive(Debug)]
 pub struct ShardQueue {
-    ring: ArrayQueue<Chunk>,
+    pub(crate) ring: ArrayQueue<Chunk>,
     /// What is in the ring or on its way into it.
     held: AtomicU64,
     bound: Load,

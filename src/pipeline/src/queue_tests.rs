@@ -47,6 +47,15 @@ fn large_letters_fill_the_queue_by_their_bytes() {
     assert!(queue.push(chunk(2 << 20)).is_ok() && queue.push(chunk(1)).is_err());
 }
 
+/// A chunk that is in the ring and was not counted: the next one, for which the count has room, must not vanish.
+#[test]
+#[should_panic(expected = "the ring holds more chunks than were let in")]
+fn a_chunk_that_was_let_in_and_finds_no_place_is_never_passed_over() {
+    let queue = ShardQueue::with_bounds(1, 10, usize::MAX);
+    assert!(queue.ring.push(chunk(1)).is_ok());
+    assert!(queue.push(chunk(1)).is_ok());
+}
+
 /// Room that is made before the wait begins ends the wait at once: no clock is needed.
 #[tokio::test]
 async fn room_made_after_the_registration_is_never_missed() {

@@ -8,8 +8,9 @@ use crate::locks::authority::{Authority, put};
 use crate::platform::Platform;
 use crate::powercut::disk::Room;
 use crate::powercut::mount::Mounted;
-use crate::running::{Running, eventually};
+use crate::running::{Running, eventually, today_with_room};
 use crate::stream::now_ms;
+use chrono::{Days, NaiveDate, Utc};
 use genims_dev::Server;
 use std::fmt::Write;
 use std::fs;
@@ -57,13 +58,12 @@ impl Reader<'_> {
     }
 
     fn send(&self, count: i64) {
-        let message = |number| {
-            let text = format!(r#"{{"value": {number}.5, "timestamp_ms": {}}}"#, now_ms() - number);
-            (SENSOR.to_owned(), text.into_bytes())
-        };
-        for number in 0..count {
-            publish(self.mqtt, &self.harness.unique("runbook"), 1, &[message(number)]);
-        }
+        (0..count).for_each(|number| self.send_of(number, now_ms() - number));
+    }
+
+    fn send_of(&self, number: i64, at_ms: i64) {
+        let text = format!(r#"{{"value": {number}.5, "timestamp_ms": {at_ms}}}"#);
+        publish(self.mqtt, &self.harness.unique("runbook"), 1, &[(SENSOR.to_owned(), text.into_bytes())]);
     }
 
     /// Everything is in every database, also of those that had to wait.
@@ -111,17 +111,15 @@ impl Reader<'_> {
         self.platform.execute(database, sql);
     }
 
-    /// The days that the document writes as 11 and 12 February 2026 are today and tomorrow.
-    fn days_are(&mut self) -> chrono::NaiveDate {
-        let today = chrono::Utc::now().date_naive();
-        let day = |day: chrono::NaiveDate, form: &str| day.format(form).to_string();
+    /// The days that the document writes as 11 and 12 February 2026 are this one and the next.
+    fn days_are(&mut self, day: NaiveDate) {
         let places = [
-            ("20260211", day(today, "%Y%m%d")),
-            ("2026-02-11", day(today, "%Y-%m-%d")),
-            ("2026-02-12", day(today.succ_opt().unwrap(), "%Y-%m-%d")),
+            ("20260211", day.format("%Y%m%d")),
+            ("2026-02-11", day.format("%Y-%m-%d")),
+            ("2026-02-12", day.succ_opt().unwrap().format("%Y-%m-%d")),
         ];
-        self.places.extend(places.map(|(what, place)| (what.to_owned(), place)));
-        today
+        self.places.retain(|(what, _)| places.iter().all(|(known, _)| known != what));
+        self.places.extend(places.map(|(what, place)| (what.to_owned(), place.to_string())));
     }
 }
 
@@ -159,18 +157,22 @@ pub(super) fn the_mirror_is_cut_off(reader: &mut Reader<'_>) {
 
 pub(super) fn a_partition_is_missing(reader: &mut Reader<'_>) {
     reader.runs();
-    let day = chrono::Utc::now().date_naive() + chrono::Days::new(9);
+    let day = today_with_room() + Days::new(9);
     let drop = format!("DROP TABLE genims_partitions.sensor_data_{}", day.format("%Y%m%d"));
     reader.execute("genims_operations_db", &drop);
 }
 
+/// That of yesterday, by the readings' own times: whether another day begins meanwhile does not matter.
 pub(super) fn a_partition_was_detached(reader: &mut Reader<'_>) {
-    reader.send(1);
+    let day = Utc::now().date_naive() - Days::new(1);
+    let noon_ms = day.and_hms_opt(12, 0, 0).unwrap().and_utc().timestamp_millis();
+    reader.send_of(1, noon_ms);
     reader.idle();
-    let day = reader.days_are().format("%Y%m%d");
+    reader.days_are(day);
+    let day = day.format("%Y%m%d");
     let detach = format!("ALTER TABLE sensor_data DETACH PARTITION genims_partitions.sensor_data_{day}");
     reader.execute("genims_operations_db", &detach);
-    reader.send(1);
+    reader.send_of(2, noon_ms + 1_000);
     reader.idle();
 }
 
@@ -284,17 +286,19 @@ pub(super) fn there_is_an_admin(reader: &mut Reader<'_>) {
 }
 
 pub(super) fn the_trail_was_altered(reader: &mut Reader<'_>) {
+    const ENTRY: &str = "table_name = 'factories' AND record_key = 'FAC-01' AND operation = 'update'";
     reader.runs();
-    reader.days_are();
     reader.execute("genims_operations_db", "DROP SCHEMA off CASCADE");
     let change =
         "SET session_replication_role = DEFAULT; UPDATE factories SET city = city || '!' WHERE factory_id = 'FAC-01'";
     reader.execute("genims_master_db", change);
-    let entries = "SELECT COUNT(*) FROM data_change_audit WHERE table_name = 'factories' AND record_key = 'FAC-01' AND operation = 'update'";
-    eventually("the change is audited", PATIENCE, || reader.platform.mysql("genims_audit_db", entries) != ["0"]);
-    let alter = "UPDATE data_change_audit SET change_reason = 'nobody asked' WHERE table_name = 'factories' AND record_key = 'FAC-01' \
-                 AND operation = 'update'";
-    reader.platform.mysql("genims_audit_db", alter);
+    let days = format!("SELECT DATE_FORMAT(occurred_at, '%Y-%m-%d') FROM data_change_audit WHERE {ENTRY}");
+    let days = || reader.platform.mysql("genims_audit_db", &days);
+    eventually("the change is audited", PATIENCE, || !days().is_empty());
+    let day = days()[0].parse().unwrap();
+    let alter = format!("UPDATE data_change_audit SET change_reason = 'nobody asked' WHERE {ENTRY}");
+    reader.platform.mysql("genims_audit_db", &alter);
+    reader.days_are(day);
 }
 
 pub(super) fn a_release_was_built(reader: &mut Reader<'_>) {

@@ -26,6 +26,8 @@ pub(super) struct Client {
     pub(super) address: SocketAddr,
     pub(super) speech: Speech,
     pub(super) sensors: Vec<String>,
+    /// Its messages are of the first one of so many milliseconds, of the second one, ...
+    pub(super) own_ms: (i64, i64),
     pub(super) interval: Duration,
     pub(super) seen: Arc<Seen>,
     pub(super) finishing: Arc<AtomicBool>,
@@ -120,7 +122,9 @@ impl Client {
     }
 
     fn put_next(&self, link: &mut Link, memory: &mut Memory) {
-        let timestamp_us = now_us().max(memory.last_timestamp_us + 1_000);
+        let (own, of) = self.own_ms;
+        let earliest_us = now_us().max(memory.last_timestamp_us + 1_000);
+        let timestamp_us = earliest_us + (own - earliest_us.div_euclid(1_000)).rem_euclid(of) * 1_000;
         memory.last_timestamp_us = timestamp_us;
         memory.last_number += 1;
         let number = memory.last_number;

@@ -1,8 +1,9 @@
 //! Clients that lose nothing: they keep what was not acknowledged and send it again after every reconnect.
 //!
 //! Enter: the server's doors and a rate. Leaves: for each client what was acknowledged and what never was. Every client owns
-//! its sensors, and each of its messages is one reading of every one of them at a time of its own, so `(sensor, time)`
-//! names a reading for good, in milliseconds too, which is all that MongoDB keeps.
+//! its sensors, or shares them with the others of its load and owns the milliseconds; each of its messages is one reading of
+//! every one of them at a time of its own, so `(sensor, time)` names a reading for good, in milliseconds too, which is all that
+//! MongoDB keeps.
 
 mod connection;
 mod link;
@@ -50,6 +51,8 @@ pub(crate) struct LoadOptions {
     pub(crate) sensors_each: usize,
     /// The clients make up their sensors' ids with this front part (`<machine>:<any>`) instead of taking known ones.
     pub(crate) unknown: Option<String>,
+    /// The sensors that are made up are the same for all clients.
+    pub(crate) shared: bool,
     /// Between two messages of one client.
     pub(crate) interval: Duration,
 }
@@ -58,7 +61,8 @@ impl LoadOptions {
     /// Four clients, 4,000 readings per second.
     pub(crate) fn usual(name: &str) -> Self {
         let speeches = vec![Speech::MqttV3, Speech::Frames, Speech::MqttV5, Speech::Frames];
-        Self { name: name.to_owned(), speeches, sensors_each: 20, unknown: None, interval: Duration::from_millis(20) }
+        let (sensors_each, interval) = (20, Duration::from_millis(20));
+        Self { name: name.to_owned(), speeches, sensors_each, unknown: None, shared: false, interval }
     }
 }
 
@@ -110,10 +114,12 @@ impl Load {
                 speech: *speech,
                 sensors: (0..options.sensors_each)
                     .map(|sensor| match &options.unknown {
+                        Some(front) if options.shared => format!("{front}-{sensor}"),
                         Some(front) => format!("{front}-{no}-{sensor}"),
                         None => plant.sensor().sensor_id,
                     })
                     .collect(),
+                own_ms: if options.shared { (no as i64, options.speeches.len() as i64) } else { (0, 1) },
                 interval: options.interval,
                 seen: seen.clone(),
                 finishing: finishing.clone(),

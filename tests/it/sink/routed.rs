@@ -12,8 +12,8 @@ use genims_routes::event::uid;
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What an operator may wait for rows after a host has vanished.
@@ -35,11 +35,14 @@ pub(super) fn tests(harness: &'static Harness) -> Vec<Trial> {
     ]
 }
 
-/// Changes of a machine's state, the first of them number `from`.
+/// Changes of a machine's state, the first of them number `from`. A number is the same change whenever it is made again, also when
+/// another day has begun meanwhile.
 pub(super) fn changes(from: i64, count: i64) -> Group {
+    static BEGUN_US: OnceLock<i64> = OnceLock::new();
+    let begun_us = BEGUN_US.get_or_init(noon_us);
     let change = |number: i64| {
         let (from, to) = if number % 2 == 0 { ("IDLE", "RUNNING") } else { ("RUNNING", "IDLE") };
-        let (timestamp_us, from, to) = (noon_us() + number * 1_000_000, from.to_owned(), to.to_owned());
+        let (timestamp_us, from, to) = (begun_us + number * 1_000_000, from.to_owned(), to.to_owned());
         Event::StateChanged { machine: MachineNo(0), timestamp_us, from, to, lasted_us: Some(1_000_000) }
     };
     Group { events: (from..from + count).map(change).collect(), ..Group::default() }

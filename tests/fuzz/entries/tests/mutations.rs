@@ -1,4 +1,6 @@
-//! Every entry with every input of its corpus, and with seeded mutations of them. `GENIMS_FUZZ_ROUNDS` makes it longer.
+//! Every entry with every input of its corpus, and with seeded mutations of them, always the same ones. `make fuzz` has other
+//! and more mutations: `GENIMS_FUZZ_ROUNDS` says how many of the quick entries, the slow ones take their share, and
+//! `GENIMS_SEED` is the first of the seeds.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
@@ -6,8 +8,17 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 
-fn rounds(usual: u64) -> u64 {
-    std::env::var("GENIMS_FUZZ_ROUNDS").map_or(usual, |text| text.parse().unwrap())
+/// Rounds of an entry that needs no file.
+const QUICK: u64 = 50_000;
+/// Rounds of one that writes a folder each time.
+const SLOW: u64 = 300;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+fn rounds(usual: u64, asked: Option<u64>) -> u64 {
+    asked.map_or(usual, |quick| (quick.saturating_mul(usual) / QUICK).max(1))
 }
 
 fn drive(name: &str, usual: u64, entry: fn(&[u8])) {
@@ -17,7 +28,9 @@ fn drive(name: &str, usual: u64, entry: fn(&[u8])) {
     assert!(!corpus.is_empty(), "{} is empty", folder.display());
     let corpus: Vec<Vec<u8>> = corpus.iter().map(|path| std::fs::read(path).unwrap()).collect();
     corpus.iter().for_each(|input| entry(input));
-    for seed in 0..rounds(usual) {
+    let (first, rounds) = (number("GENIMS_SEED").unwrap_or(0), rounds(usual, number("GENIMS_FUZZ_ROUNDS")));
+    println!("{name}: {rounds} seeds from {first} on");
+    for seed in first..first.saturating_add(rounds) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let input = mutated(&corpus, &mut random);
         if std::panic::catch_unwind(|| entry(&input)).is_err() {
@@ -49,26 +62,33 @@ fn mutated(corpus: &[Vec<u8>], random: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 #[test]
+fn slow_entries_take_their_share_of_the_rounds() {
+    assert_eq!([rounds(QUICK, None), rounds(SLOW, None)], [QUICK, SLOW]);
+    assert_eq!([rounds(QUICK, Some(5_000_000)), rounds(SLOW, Some(5_000_000))], [5_000_000, 30_000]);
+    assert_eq!([rounds(QUICK, Some(1)), rounds(SLOW, Some(1))], [1, 1], "one seed is tried again by all");
+}
+
+#[test]
 fn packets() {
-    drive("packets", 50_000, genims_fuzz_entries::packets);
+    drive("packets", QUICK, genims_fuzz_entries::packets);
 }
 
 #[test]
 fn payloads() {
-    drive("payloads", 50_000, genims_fuzz_entries::payloads);
+    drive("payloads", QUICK, genims_fuzz_entries::payloads);
 }
 
 #[test]
 fn frames() {
-    drive("frames", 50_000, genims_fuzz_entries::frames);
+    drive("frames", QUICK, genims_fuzz_entries::frames);
 }
 
 #[test]
 fn recovery() {
-    drive("recovery", 300, genims_fuzz_entries::recovery);
+    drive("recovery", SLOW, genims_fuzz_entries::recovery);
 }
 
 #[test]
 fn journal() {
-    drive("journal", 300, genims_fuzz_entries::journal);
+    drive("journal", SLOW, genims_fuzz_entries::journal);
 }

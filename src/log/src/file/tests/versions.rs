@@ -232,13 +232,17 @@ fn portions_of_events() -> Vec<Portion> {
     vec![portion(2, 95), portion(3, 140)]
 }
 
-/// Continues a log twice over; what it held stays as it was, and is read from the consumer's cursor on.
+/// The same for the log that lies in the folder of golden files under this name.
 fn is_continued(name: &str, consumer: &str, cursor: u64, held: &[Portion]) {
     let directory = tempfile::tempdir().unwrap();
-    let options = copied(name, directory.path());
+    goes_on(name, &copied(name, directory.path()), consumer, cursor, held);
+}
+
+/// Continues a log twice over; what it held stays as it was, and is read from the consumer's cursor on.
+fn goes_on(name: &str, options: &SpoolOptions, consumer: &str, cursor: u64, held: &[Portion]) {
     let before: Vec<_> =
-        segments(directory.path()).into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
-    let epoch = first_epoch(directory.path());
+        segments(&options.directory).into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    let epoch = first_epoch(&options.directory);
     let mut whole = Group::default();
     for portion in held {
         let mut group = samples::group_of(portion, 0);
@@ -246,10 +250,11 @@ fn is_continued(name: &str, consumer: &str, cursor: u64, held: &[Portion]) {
         whole.snapshots.append(&mut group.snapshots);
         whole.events.append(&mut group.events);
         whole.dead_letters.append(&mut group.dead_letters);
+        whole.rows.append(&mut group.rows);
     }
     let end = whole.len();
     for restart in 0..2_u64 {
-        let (mut appender, spool, recovered) = start(&options).unwrap();
+        let (mut appender, spool, recovered) = start(options).unwrap();
         assert_eq!((recovered.first_offset, recovered.next_offset), (0, end + 3 * restart), "{name}");
         for mark in held.iter().flat_map(|portion| &portion.marks) {
             assert!(recovered.marks.get(&mark.client) >= Some(&mark.sequence), "{name}: {mark:?}");
@@ -267,6 +272,7 @@ fn is_continued(name: &str, consumer: &str, cursor: u64, held: &[Portion]) {
                 found.snapshots.extend_from_slice(&group.snapshots);
                 found.events.extend_from_slice(&group.events);
                 found.dead_letters.extend_from_slice(&group.dead_letters);
+                found.rows.extend_from_slice(&group.rows);
             })
             .unwrap();
         assert_eq!(readings as u64, whole.readings.len() as u64 + 3 * restart);
@@ -296,6 +302,30 @@ fn first_epoch(directory: &Path) -> Epoch {
 fn the_undrained_logs_with_events_of_versions_2_and_3_are_continued() {
     is_continued("v2-log", "postgres", 25, &portions_of_version_2());
     is_continued("v2-events", "genims_hr_db", 13, &portions_of_events());
+}
+
+/// No release has left a log with rows yet: this one is written here, and its rows are held to the golden bytes of a record.
+#[test]
+fn an_undrained_log_with_rows_is_continued() {
+    let portions = || {
+        let mut portions = portions_of_version_2();
+        portions[2].rows = rows();
+        portions.insert(1, Portion { rows: rows(), ..Portion::default() });
+        portions
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let options = options(&directory);
+    let (mut appender, spool, _) = start(&options).unwrap();
+    spool.register(&Consumer::hold("postgres")).unwrap();
+    portions().iter_mut().for_each(|portion| drop(appender.append(portion).unwrap()));
+    spool.save_cursor("postgres", 61).unwrap();
+    spool.close().unwrap();
+    drop((appender, spool));
+    let kept = std::fs::read(golden("v3/rows-1.bin")).unwrap();
+    let written: Vec<u8> = segments(&options.directory).iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
+    let section = memchr::memmem::find(&written, &kept[HEADER_BYTES..]).expect("a section of rows as it was");
+    assert_eq!(&written[section - HEADER_BYTES..][..4], b"GSR3", "a release without rows must refuse the record");
+    goes_on("a log with rows", &options, "postgres", 61, &portions());
 }
 
 /// The files of a directory, whole.
