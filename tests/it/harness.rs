@@ -19,6 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a run that was interrupted, as shells have it.
 const EXIT_INTERRUPTED: i32 = 130;
+/// So many bytes stay free: for the servers, and for what stacks grow by.
+const MEMORY_LEFT: u64 = 10 << 30;
 const SLOWEST_SHOWN: usize = 30;
 const WORTH_TELLING: Duration = Duration::from_secs(10);
 
@@ -100,7 +102,7 @@ impl Harness {
             made
         });
         let name = self.unique(name);
-        template.copy_to(&self.base.join(&name), servers).unwrap();
+        template.copy_to(&self.base.join(&name), servers, has_room_in_memory()).unwrap();
         let stack = self.start_stack(&name, servers);
         PrivateStack(Some(stack.unwrap_or_else(|error| panic!("{error}"))))
     }
@@ -234,8 +236,18 @@ impl Harness {
 
     fn start_stack(&self, name: &str, servers: &[Server]) -> genims_dev::Result<Stack> {
         assert!(!self.interrupted.load(Ordering::Acquire), "the run was interrupted");
-        Stack::start(&StackOptions { dir: self.base.join(name), servers: servers.to_vec(), small: true })
+        let (dir, servers) = (self.base.join(name), servers.to_vec());
+        Stack::start(&StackOptions { dir, servers, small: true, in_memory: has_room_in_memory() })
     }
+}
+
+/// Whether another stack may have its data in memory: making, copying and deleting tens of thousands of files on a disk
+/// took a sixth of the whole run. What a test says of a disk is about the server's own data folder, which is never there.
+fn has_room_in_memory() -> bool {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let shm = rustix::fs::statvfs("/dev/shm").map_or(0, |found| found.f_bavail * found.f_frsize);
+    shm.min(kib.unwrap_or(0_u64) * 1024) > MEMORY_LEFT
 }
 
 struct Stopwatch {

@@ -19,6 +19,13 @@ pub(crate) fn root() -> PathBuf {
 
 pub(crate) fn keep(run: &Path) {
     fs::write(run.join(KEPT), "").unwrap();
+    for folder in folders(run) {
+        if let Ok(Some(stack)) = Stack::open(&folder)
+            && let Err(error) = stack.leave_memory()
+        {
+            eprintln!("{}: {error}", folder.display());
+        }
+    }
 }
 
 /// Stops the servers of every stack of a run.

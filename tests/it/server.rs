@@ -350,13 +350,7 @@ impl Plant {
     }
 }
 
-/// Ports that nobody listens on now, and that no other test of this run gets while one of its servers is down.
+/// Addresses that nobody listens on now, and that no other test of this run gets while one of its servers is down.
 pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    std::array::from_fn(|_| {
-        let port = free_port(&given).unwrap();
-        given.push(port);
-        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-    })
+    std::array::from_fn(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(&[]).unwrap())))
 }

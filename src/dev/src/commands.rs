@@ -107,7 +107,7 @@ fn up(args: UpArgs) -> anyhow::Result<()> {
     let servers = if args.servers.is_empty() { Server::ALL.to_vec() } else { args.servers };
     let began = Instant::now();
     let progress = begin("starting the servers");
-    let stack = Stack::start(&StackOptions { dir: args.dir, servers, small: args.small });
+    let stack = Stack::start(&StackOptions { dir: args.dir, servers, small: args.small, in_memory: false });
     drop(progress);
     let stack = stack?;
     stacks::remember(&here()?, stack.folder())?;

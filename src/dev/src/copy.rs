@@ -12,9 +12,9 @@ use std::process::Command;
 impl Stack {
     /// Makes `dir` a stack whose `servers` hold what they hold here; starts nothing. A server that has never been started
     /// here begins empty there, one that runs is refused: its files change while they are read.
-    pub fn copy_to(&self, dir: &Path, servers: &[Server]) -> Result<()> {
+    pub fn copy_to(&self, dir: &Path, servers: &[Server], in_memory: bool) -> Result<()> {
         let _lock = self.lock_and_reload()?;
-        let place = Place::ensure(dir)?;
+        let place = Place::ensure(dir, in_memory)?;
         let _its_lock = state::lock(&place)?;
         place.account.write_secret(&place.password_file(), self.password.as_bytes())?;
         let mut copied = State::load(&place)?;

@@ -13,11 +13,12 @@
 //!
 //! Everything belongs to the account of the servers, mode 0700. When the caller is root and the folder is below a
 //! directory that this account may not enter (a clone in `/root`), the data goes to `/var/tmp/genims-<hash of the folder's
-//! path>` and `.genims/data` is a link to it; deleting the stack deletes both.
+//! path>` and `.genims/data` is a link to it; deleting the stack deletes both. So it does, into `/dev/shm`, when the data
+//! shall be in memory.
 
 use super::account::Account;
 use super::error::{DevstackError, Result};
-use super::{Server, tls::TlsFiles};
+use super::{Server, run_to_end, tls::TlsFiles};
 use rand::distr::{Alphanumeric, SampleString};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -25,10 +26,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Log and journal of a `genims serve` beside the databases, unless it is told another place.
 pub const SERVER_DATA: &str = "server";
 const ELSEWHERE: &str = "/var/tmp";
+const IN_MEMORY: &str = "/dev/shm";
 const PASSWORD_CHARS: usize = 32;
 
 #[derive(Clone, Debug)]
@@ -41,19 +44,20 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Opens the stack's place, and makes it first where there is none.
-    pub(super) fn ensure(folder: &Path) -> Result<Self> {
+    /// Opens the stack's place, and makes it first where there is none; one that is there stays on the disk or in memory.
+    pub(super) fn ensure(folder: &Path, in_memory: bool) -> Result<Self> {
+        if let Some(place) = Self::existing(folder)? {
+            place.make_folders()?;
+            return Ok(place);
+        }
         let account = Account::of_servers()?;
         fs::create_dir_all(folder).map_err(DevstackError::io("create", folder))?;
         let folder = folder.canonicalize().map_err(DevstackError::io("find", folder))?;
         let link = folder.join("data");
-        let data = if account.can_reach(&folder)? {
-            link
-        } else {
-            let data = Path::new(ELSEWHERE)
-                .join(format!("genims-{}", &hex_digest(folder.as_os_str().as_encoded_bytes())[..16]));
-            relink(&link, &data)?;
-            data
+        let data = match (in_memory, account.can_reach(&folder)?) {
+            (false, true) => link,
+            (true, _) => linked(&link, IN_MEMORY, &folder)?,
+            (false, false) => linked(&link, ELSEWHERE, &folder)?,
         };
         let place = Self { folder, data, account };
         place.make_folders()?;
@@ -148,6 +152,18 @@ impl Place {
         &self.folder
     }
 
+    /// Moves the data from memory to the disk.
+    pub(super) fn leave_memory(&self) -> Result<()> {
+        if !self.data.starts_with(IN_MEMORY) {
+            return Ok(());
+        }
+        let name = self.data.file_name().unwrap_or_default();
+        let mut copy = Command::new("cp");
+        run_to_end(copy.arg("--archive").arg(&self.data).arg(ELSEWHERE))?;
+        relink(&self.folder.join("data"), &Path::new(ELSEWHERE).join(name))?;
+        fs::remove_dir_all(&self.data).map_err(DevstackError::io("delete", &self.data))
+    }
+
     /// Deletes the data and the link to it; the folder only if nothing else is in it.
     pub(super) fn delete(&self) -> Result<()> {
         let link = self.folder.join("data");
@@ -172,6 +188,14 @@ pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Where the data of `folder` is below `parent`; `link` points at it then.
+fn linked(link: &Path, parent: &str, folder: &Path) -> Result<PathBuf> {
+    let name = format!("genims-{}", &hex_digest(folder.as_os_str().as_encoded_bytes())[..16]);
+    let data = Path::new(parent).join(name);
+    relink(link, &data)?;
+    Ok(data)
 }
 
 /// Makes `link` point at `target`; only ever replaces a link.

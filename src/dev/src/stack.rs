@@ -37,11 +37,13 @@ pub struct StackOptions {
     /// Little memory: caches of 64 to 256 MB instead of 256 MB to 1 GB; and mongod takes the commands that make
     /// it fail, for tests. Counts for servers started by this call.
     pub small: bool,
+    /// A new stack's data is in memory (`/dev/shm`): gone with the machine, and no disk is waited for.
+    pub in_memory: bool,
 }
 
 impl Default for StackOptions {
     fn default() -> Self {
-        Self { dir: PathBuf::from(".genims"), servers: Server::ALL.to_vec(), small: false }
+        Self { dir: PathBuf::from(".genims"), servers: Server::ALL.to_vec(), small: false, in_memory: false }
     }
 }
 
@@ -61,7 +63,7 @@ impl Stack {
     /// those that this call started are stopped again.
     pub fn start(options: &StackOptions) -> Result<Self> {
         let programs = Programs::require(&options.servers)?;
-        let stack = Self::at(Place::ensure(&options.dir)?, options.small)?;
+        let stack = Self::at(Place::ensure(&options.dir, options.in_memory)?, options.small)?;
         stack.start_all(&programs, &options.servers)?;
         Ok(stack)
     }
@@ -106,6 +108,11 @@ impl Stack {
     pub fn stop(&self) -> Result<()> {
         let _lock = self.lock_and_reload()?;
         in_parallel(&Server::ALL, |server| self.end(server, shutdown_signal(server)))
+    }
+
+    /// Moves the data of a stopped stack to the disk, if it is in memory.
+    pub fn leave_memory(self) -> Result<()> {
+        self.place.leave_memory()
     }
 
     /// Stops everything and deletes the folder with all data, and `env_file` if this stack wrote it.

@@ -41,7 +41,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         None => delete_log(&args.dir)?,
     }
     steps::announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
-    let stack = Stack::start(&StackOptions { dir: args.dir.clone(), servers: Server::ALL.to_vec(), small: false })?;
+    let stack = Stack::start(&StackOptions { dir: args.dir.clone(), ..StackOptions::default() })?;
     let mut steps = Steps::new(tools, &stack, &args.dir)?;
     let outcome = steps.all(args.seconds);
     let result = outcome.and_then(|parts| {

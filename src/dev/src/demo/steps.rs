@@ -242,11 +242,8 @@ impl Drop for Steps {
 
 /// Four different ones.
 fn free_addresses() -> genims_dev::Result<[SocketAddr; 4]> {
-    let mut taken = Vec::new();
-    for _ in 0..4 {
-        taken.push(free_port(&taken)?);
-    }
-    Ok(std::array::from_fn(|at| SocketAddr::from((Ipv4Addr::LOCALHOST, taken[at]))))
+    let address = || Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(&[])?)));
+    Ok([address()?, address()?, address()?, address()?])
 }
 
 fn read_json(path: &Path) -> anyhow::Result<Value> {
