@@ -245,7 +245,8 @@ impl Harness {
 /// took a sixth of the whole run. What a test says of a disk is about the server's own data folder, which is never there.
 fn has_room_in_memory() -> bool {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse().ok());
     let shm = rustix::fs::statvfs("/dev/shm").map_or(0, |found| found.f_bavail * found.f_frsize);
     shm.min(kib.unwrap_or(0_u64) * 1024) > MEMORY_LEFT
 }
