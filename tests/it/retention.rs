@@ -1,10 +1,11 @@
 //! `genims retention` on real servers, as of a fixed day: what is too old goes, by the day and by the row; what the law or another
-//! row holds stays; the ledger adds up before and after; the audit trail says what went.
+//! row holds stays; telemetry is archived first, once; the ledger adds up before and after; the audit trail says what went.
 
 use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
+use futures_util::TryStreamExt;
 use libtest_mimic::Trial;
-use mongodb::bson::doc;
+use mongodb::bson::{DateTime, Document, doc};
 use serde_json::Value;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -15,6 +16,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
 }
 
 const OPERATIONS: &str = "genims_operations_db";
+const MASTER: &str = "genims_master_db";
 const MANUFACTURING: &str = "genims_manufacturing_db";
 const ERP: &str = "genims_erp_db";
 
@@ -22,7 +24,11 @@ const ERP: &str = "genims_erp_db";
 const AS_OF: &str = "2023-06-01";
 
 fn retention(platform: &Platform, arguments: &[&str]) -> Value {
-    let output = platform.cli(&[&["retention"], arguments, &["--as-of", AS_OF, "--json"]].concat(), &[]);
+    retention_with(platform, arguments, &[])
+}
+
+fn retention_with(platform: &Platform, arguments: &[&str], variables: &[(&str, &str)]) -> Value {
+    let output = platform.cli(&[&["retention"], arguments, &["--as-of", AS_OF, "--json"]].concat(), variables);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_str(&text).unwrap()
@@ -73,17 +79,43 @@ fn holds_the_ledger(platform: &Platform) -> bool {
     rule["passed"].as_bool().unwrap()
 }
 
-/// As many readings of a day as asked for.
+/// As many readings of a day as asked for, three a minute.
 fn readings(platform: &Platform, sensor: &str, day: &str, count: u32) {
     let sql = format!(
-        "INSERT INTO sensor_data (sensor_id, machine_id, line_id, factory_id, \"timestamp\", measurement_value, measurement_unit) \
-         SELECT '{sensor}', 'M', 'L', 'F', '{day}'::timestamp + n * interval '1 hour', n, 'C' FROM generate_series(0, {count} - 1) n"
+        "INSERT INTO sensor_data (sensor_id, machine_id, line_id, factory_id, \"timestamp\", measurement_value, measurement_unit, \
+         status, quality, anomaly_score) \
+         SELECT '{sensor}', 'M', 'L', 'F', '{day}'::timestamp + n * interval '20 seconds', (ARRAY[1, 7, 4])[n % 3 + 1] + n, 'C', \
+         (ARRAY['warning', 'normal', 'critical'])[n % 3 + 1], CASE WHEN n = 1 THEN 'bad' ELSE 'good' END, n / 10.0 \
+         FROM generate_series(0, {count} - 1) n"
     );
     platform.execute(OPERATIONS, &sql);
 }
 
+/// What the archive holds, by time, without the ids and times of its making.
+fn archive(harness: &'static Harness, platform: &Platform) -> Vec<Document> {
+    harness.block_on(async {
+        let client = mongodb::Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
+        let archive = client.database("genims_production").collection::<Document>("sensor_readings_archive");
+        let find = archive.find(doc! {}).sort(doc! { "timestamp": 1 }).projection(doc! { "_id": 0, "archived_at": 0 });
+        find.await.unwrap().try_collect().await.unwrap()
+    })
+}
+
+/// The readings that the archive stands for, and its documents.
+fn archived(harness: &'static Harness, platform: &Platform) -> (i64, usize) {
+    let documents = archive(harness, platform);
+    (documents.iter().map(|document| document.get_i64("count").unwrap()).sum(), documents.len())
+}
+
 fn days_of_telemetry(harness: &'static Harness) {
     let platform = Platform::new(harness);
+    // Ten years after these days the archive lets them expire.
+    platform.expire(false);
+    platform.execute(
+        MASTER,
+        "INSERT INTO sensors (sensor_id, machine_id, line_id, factory_id, sensor_name, sensor_type) \
+         VALUES ('S', 'M', 'L', 'F', 'S', 'temperature')",
+    );
     let days = "SELECT genims_internal.ensure_partitions('public.sensor_data', '2020-05-27', '2020-05-30')";
     platform.execute(OPERATIONS, days);
     let given = [("2020-05-27", 2), ("2020-05-28", 3), ("2020-05-29", 4), ("2020-05-30", 5), ("2020-05-01", 6)];
@@ -102,12 +134,21 @@ fn days_of_telemetry(harness: &'static Harness) {
     let found = table(&plan, OPERATIONS, "sensor_data");
     assert_eq!((goes(found), held(found, "LH-1"), found["partitions"].as_u64()), (9, 2, Some(1)), "{found}");
     assert_eq!(found["before"], "2020-05-29");
+    assert_eq!(found["archive"], "sensor_readings_archive");
     let rows = |query: &str| number(&platform, harness, OPERATIONS, query);
     assert_eq!(rows("SELECT count(*) FROM sensor_data"), 20, "a plan changes nothing");
 
+    away(&platform);
+    assert_eq!((rows("SELECT count(*) FROM sensor_data"), archived(harness, &platform)), (20, (0, 0)));
     in_use(harness, &platform);
+    each_minute(&archive(harness, &platform));
+    // As a run that was killed between its last insert and the mark of the day.
+    platform.execute(OPERATIONS, "DELETE FROM genims_internal.archived_days");
     let run = retention(&platform, &["run", "--module", "operations"]);
-    assert_eq!(table(&run, OPERATIONS, "sensor_data")["gone"], 3, "{run}");
+    let found = table(&run, OPERATIONS, "sensor_data");
+    assert_eq!((&found["gone"], &found["archived"]), (&Value::from(3), &Value::from(0)), "{run}");
+    assert_eq!(archived(harness, &platform), (9, 3), "nothing is there twice");
+    assert_eq!(rows("SELECT (rows * 10 + documents)::bigint FROM genims_internal.archived_days"), 31);
     assert_eq!(rows("SELECT count(*) FROM sensor_data"), 11);
     assert_eq!(rows("SELECT count(*) FROM pg_class WHERE relname = 'sensor_data_20200528'"), 0);
     assert_eq!(
@@ -128,10 +169,76 @@ fn days_of_telemetry(harness: &'static Harness) {
     retention(&platform, &["run", "--module", "operations"]);
     assert_eq!(rows("SELECT count(*) FROM sensor_data"), 9);
     assert_eq!(rows("SELECT sum(rows)::bigint FROM genims_internal.purged_rows"), 11);
+    assert_eq!(archived(harness, &platform), (11, 4), "what went is what is archived");
     assert!(holds_the_ledger(&platform));
     platform.execute(OPERATIONS, "DELETE FROM genims_internal.purged_rows WHERE day = '2020-05-28'");
     assert!(!holds_the_ledger(&platform), "what is not entered as purged is missing");
+    late(harness, &platform);
+    meanwhile(harness, &platform);
     refusals(&platform);
+}
+
+/// Where nothing can be archived, nothing goes, and it is said what to do.
+fn away(platform: &Platform) {
+    let url = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500&connectTimeoutMS=500";
+    let cases = [
+        ("GENIMS_MONGODB_URL", url, "mend host, port and tls of GENIMS_MONGODB_URL"),
+        ("GENIMS_MONGODB_URL", "", "set GENIMS_MONGODB_URL"),
+        ("GENIMS_MASTER_DB_URL", "postgresql://u@127.0.0.1:1/genims_master_db", "genims_master_db"),
+    ];
+    for (variable, url, remedy) in cases {
+        for action in ["plan", "run"] {
+            let report = retention_with(platform, &[action, "--module", "operations"], &[(variable, url)]);
+            let found = table(&report, OPERATIONS, "sensor_data");
+            assert_eq!((goes(found), held(found, remedy), &found["gone"]), (0, 9, &Value::from(0)), "{found}");
+        }
+    }
+}
+
+/// Of 2020-05-01 two minutes, of 2020-05-28 one; the day that the law holds is not archived.
+fn each_minute(archive: &[Document]) {
+    let minute = |time: &str, [mean, lowest, highest, last]: [f64; 4], [count, bad, of_each]: [i64; 3], score: f64| {
+        doc! {
+            "timestamp": DateTime::parse_rfc3339_str(time).unwrap(),
+            "meta": {
+                "factory_id": "F", "line_id": "L", "machine_id": "M",
+                "sensor_id": "S", "sensor_type": "temperature", "unit": "C",
+            },
+            "value": mean, "value_min": lowest, "value_max": highest, "value_last": last,
+            "count": count, "warning_count": of_each, "critical_count": of_each, "bad_quality_count": bad,
+            "anomaly_score_max": score,
+        }
+    };
+    let expected = [
+        minute("2020-05-01T00:00:00Z", [5.0, 1.0, 8.0, 6.0], [3, 1, 1], 0.2),
+        minute("2020-05-01T00:01:00Z", [8.0, 4.0, 11.0, 9.0], [3, 0, 1], 0.5),
+        minute("2020-05-28T00:00:00Z", [5.0, 1.0, 8.0, 6.0], [3, 1, 1], 0.2),
+    ];
+    // By their fields: a time series gives back `timestamp` and `meta` where it likes.
+    let in_order = |document: &Document| {
+        let mut fields: Vec<_> = document.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+        fields.sort();
+        fields
+    };
+    let [archive, expected]: [Vec<_>; 2] =
+        [archive, &expected[..]].map(|documents| documents.iter().map(in_order).collect());
+    assert_eq!(archive, expected);
+}
+
+/// Rows of a day that has gone already: another minute is archived, too; of a minute that is, they stay.
+fn late(harness: &'static Harness, platform: &Platform) {
+    let before = archived(harness, platform);
+    readings(platform, "S", "2020-05-28 00:00:30", 1);
+    let run = retention(platform, &["run", "--module", "operations"]);
+    let found = table(&run, OPERATIONS, "sensor_data");
+    assert_eq!((&found["gone"], held(found, "1 minutes of 2020-05-28")), (&Value::from(0), 1), "{found}");
+    assert_eq!(archived(harness, platform), before);
+    let later = "UPDATE sensor_data SET \"timestamp\" = '2020-05-28 12:00' WHERE \"timestamp\" < '2020-05-29'";
+    platform.execute(OPERATIONS, later);
+    let run = retention(platform, &["run", "--module", "operations"]);
+    let found = table(&run, OPERATIONS, "sensor_data");
+    assert_eq!((&found["gone"], &found["archived"]), (&Value::from(1), &Value::from(1)), "{found}");
+    assert_eq!(archived(harness, platform), (before.0 + 1, before.1 + 1));
 }
 
 /// A reader that never ends is not waited for without end, and rows that need no lock against it go all the same.
@@ -146,6 +253,27 @@ fn in_use(harness: &'static Harness, platform: &Platform) {
     let found = table(&run, OPERATIONS, "sensor_data");
     assert_eq!((&found["gone"], held(found, "in use")), (&Value::from(6), 3), "{found}");
     harness.block_on(async { client.batch_execute("COMMIT").await.unwrap() });
+}
+
+/// A row that comes between the mark of its day and the drop is archived, too, before the day goes.
+fn meanwhile(harness: &'static Harness, platform: &Platform) {
+    let before = archived(harness, platform);
+    platform.execute(
+        OPERATIONS,
+        "SELECT genims_internal.ensure_partitions('public.sensor_data', '2020-05-02', '2020-05-02');
+         CREATE FUNCTION genims_internal.comes_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO public.sensor_data (sensor_id, machine_id, line_id, factory_id, \"timestamp\", measurement_value, measurement_unit)
+             VALUES ('S', 'M', 'L', 'F', NEW.day + time '12:00', 1, 'C');
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER comes_late AFTER INSERT ON genims_internal.archived_days
+         FOR EACH ROW EXECUTE FUNCTION genims_internal.comes_late()",
+    );
+    readings(platform, "S", "2020-05-02", 3);
+    let run = retention(platform, &["run", "--module", "operations"]);
+    let found = table(&run, OPERATIONS, "sensor_data");
+    assert_eq!((&found["gone"], &found["archived"]), (&Value::from(4), &Value::from(2)), "{found}");
+    assert_eq!(archived(harness, platform), (before.0 + 4, before.1 + 2));
 }
 
 /// Days to come, and legal holds that cannot be read.

@@ -18,7 +18,7 @@ pub(crate) struct RetentionArgs {
 enum Action {
     /// Say what is older than it is kept, and what of it is held and why; nothing is changed
     Plan(Which),
-    /// Delete what the plan says; each purge is entered in the audit trail
+    /// Delete what the plan says, telemetry when it is archived; each purge is entered in the audit trail
     Run(Which),
 }
 
@@ -91,12 +91,20 @@ fn line(table: &TableReport, run: bool) -> String {
     let before = table.before.map_or_else(String::new, |day| format!(" before {day}"));
     let decides = format!("{}{before}", table.decides);
     let days = match table.how {
-        How::Partitions => format!(" ({} partitions)", table.partitions),
+        How::Partitions => format!(" ({} partitions{})", table.partitions, archive(table, run)),
         How::Rows | How::Expiry => String::new(),
     };
     match table.how {
         How::Expiry => format!("{:32} expires: {decides}", table.table),
         _ if run => format!("{:32} {:>10} rows deleted{days}: {decides}", table.table, table.gone),
         _ => format!("{:32} {:>10} rows go{days}: {decides}", table.table, table.goes),
+    }
+}
+
+fn archive(table: &TableReport, run: bool) -> String {
+    match &table.archive {
+        None => String::new(),
+        Some(collection) if run => format!(", {} documents more in {collection}", table.archived),
+        Some(collection) => format!(", first archived in {collection}"),
     }
 }

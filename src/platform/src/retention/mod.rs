@@ -2,16 +2,19 @@
 //!
 //! Enters: the registry (how long), config/retention (which tables, by which column), the legal holds. Leaves: a
 //! [`RetentionReport`]: what goes, what is held and why, what is gone. Invariants: `plan` and `run` look in the same way; without
-//! knowledge of the legal holds nothing goes; a database that fails stops no other; each purge is entered in the audit trail,
-//! or the report says that it is not.
+//! knowledge of the legal holds nothing goes; what has an archive goes only when it stands there; a database that fails stops no
+//! other; each purge is entered in the audit trail, or the report says that it is not.
 //!
 //! - [`rules`]: what ages; [`holds`]: what the law holds
 //! - [`postgres`]: one PostgreSQL database: [`partitions`] by the day, [`going`] row by row
+//! - [`archive`]: where telemetry is condensed to [`minutes`] before it goes
 //! - [`mysql`], [`mongo`]: the others; [`entry`]: the audit trail
 
+mod archive;
 mod entry;
 mod going;
 mod holds;
+mod minutes;
 mod mongo;
 mod mysql;
 mod partitions;
@@ -71,7 +74,8 @@ pub async fn run(
         }
         Err(error) => return Err(PlatformError::HoldsUnknown { cause: error.to_string() }),
     };
-    let run = Run { models: &models, holds: &holds, as_of };
+    let production = registry.get(archive::PRODUCTION)?;
+    let run = Run { models: &models, holds: &holds, as_of, production, environment };
     let session = Uuid::new_v4();
     let mut entries = Vec::new();
     relational(registry, environment, options, &run, &chosen, progress, &mut report).await;
@@ -126,7 +130,7 @@ fn chosen<'a>(
     let only = module.map(|module| registry.get(module)).transpose()?;
     let mut chosen = Vec::new();
     for (database, (_, model)) in registry.all().iter().zip(models) {
-        let rules = rules::of(database, model)?;
+        let rules = rules::of(registry, database, model)?;
         let ages = !rules.is_empty() || database.engine == Engine::Mongodb;
         if ages && only.is_none_or(|only| only.name == database.name) {
             chosen.push(Chosen { database, rules });
@@ -201,7 +205,7 @@ async fn relational(
         let name = &chosen.database.name;
         let Some(mut open) = opened.open.remove(name) else { continue };
         progress(name);
-        match open.look(run, chosen.rules.clone()).await {
+        match open.look(run, chosen.rules.clone(), &opened).await {
             Ok(()) => _ = opened.open.insert(name.clone(), open),
             // What it refers to cannot be known any more.
             Err(error) => report.databases.push(fail(chosen.database, &error)),
@@ -211,7 +215,7 @@ async fn relational(
     for chosen in chosen.iter().rev() {
         let Some(mut open) = opened.open.remove(&chosen.database.name) else { continue };
         if options.run {
-            if let Err(error) = open.purge(progress).await {
+            if let Err(error) = open.purge(&opened, progress).await {
                 open.report.error = Some(error.to_string());
             }
             // What went before a failure is gone, too.

@@ -2,6 +2,7 @@
 //!
 //! Invariants: nothing is deleted that was not in the plan of the same run, and a row that became younger meanwhile stays.
 
+use super::archive::MASTER;
 use super::entry;
 use super::going::{self, Answer, Asked, Going};
 use super::holds::Holds;
@@ -40,6 +41,11 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// Who knows the sensors.
+    fn master(&self) -> Option<&PostgresClient> {
+        self.open.get(MASTER).map(|open| &open.client)
+    }
+
     fn answer(&self, name: &str) -> Answer<'_> {
         match self.open.get(name) {
             Some(open) => Answer::Asked(Asked { client: &open.client, going: &open.going }),
@@ -54,6 +60,9 @@ pub(super) struct Run<'a> {
     pub(super) models: &'a [(Engine, Model)],
     pub(super) holds: &'a Holds,
     pub(super) as_of: NaiveDate,
+    /// Where archives are.
+    pub(super) production: &'a Database,
+    pub(super) environment: &'a Environment,
 }
 
 impl Open {
@@ -65,21 +74,28 @@ impl Open {
         Ok(Some(Self { settings, client, days: Vec::new(), going: Vec::new(), report }))
     }
 
-    /// Looks what is old enough, and what of it the law holds.
-    pub(super) async fn look(&mut self, run: &Run<'_>, rules: Vec<Rule>) -> Result<(), PlatformError> {
+    /// Looks what is old enough, and what of it the law holds, or cannot be archived.
+    pub(super) async fn look(&mut self, run: &Run<'_>, rules: Vec<Rule>, others: &Opened) -> Result<(), PlatformError> {
         let database = self.report.database.clone();
         let partitioned = partitions::parents(&self.client).await.map_err(|error| self.failed(error))?;
         for rule in rules {
             if partitioned.contains(&rule.table.name) {
                 let held = run.holds.of(&database, &rule.table.name);
                 self.days.push(Days::new(rule, run.as_of, held));
+            } else if rule.archive.is_some() {
+                let cause = format!("{} has no partitions, and only whole days are archived", rule.table.name);
+                return Err(PlatformError::Retention { file: format!("{database}.toml"), cause });
             } else {
                 let referrers = rules::referrers(run.models, &database, &rule.table.name);
                 self.going.push(Going::new(self.going.len(), rule, run.as_of, referrers));
             }
         }
         let looked = self.look_at_rows(run, &database).await;
-        looked.map_err(|error| self.failed(error))
+        looked.map_err(|error| self.failed(error))?;
+        for days in &mut self.days {
+            days.look_at_archive(run.production, run.environment, others.master().is_some()).await;
+        }
+        Ok(())
     }
 
     async fn look_at_rows(&mut self, run: &Run<'_>, database: &str) -> Result<(), Error> {
@@ -102,15 +118,15 @@ impl Open {
     }
 
     /// Deletes what goes.
-    pub(super) async fn purge(&mut self, progress: &dyn Fn(&str)) -> Result<(), PlatformError> {
-        let purged = self.purge_all(progress).await;
+    pub(super) async fn purge(&mut self, others: &Opened, progress: &dyn Fn(&str)) -> Result<(), PlatformError> {
+        let purged = self.purge_all(others.master(), progress).await;
         purged.map_err(|error| self.failed(error))
     }
 
-    async fn purge_all(&mut self, progress: &dyn Fn(&str)) -> Result<(), Error> {
+    async fn purge_all(&mut self, master: Option<&PostgresClient>, progress: &dyn Fn(&str)) -> Result<(), Error> {
         lock(&self.client, "genims retention").await?;
         for days in &mut self.days {
-            days.run(&mut self.client, progress).await?;
+            days.run(&mut self.client, master, progress).await?;
         }
         self.client.batch_execute("SET lock_timeout = '2s'").await?;
         for index in going::referring_first(&self.report.database, &self.going) {

@@ -32,12 +32,17 @@ pub struct TableReport {
     pub held: BTreeMap<String, u64>,
     /// What was deleted by this run.
     pub gone: u64,
+    /// The collection of MongoDB where rows are condensed before they go.
+    pub archive: Option<String>,
+    /// Documents that this run wrote there.
+    pub archived: u64,
 }
 
 impl TableReport {
     pub(super) fn new(table: &str, how: How, decides: String, before: Option<NaiveDate>) -> Self {
-        let (goes, partitions, gone) = (0, 0, 0);
-        Self { table: table.to_owned(), how, decides, before, goes, partitions, held: BTreeMap::new(), gone }
+        let (goes, partitions, gone, archived) = (0, 0, 0, 0);
+        let (table, held, archive) = (table.to_owned(), BTreeMap::new(), None);
+        Self { table, how, decides, before, goes, partitions, held, gone, archive, archived }
     }
 
     /// Moves rows from what goes to what is held.

@@ -1,11 +1,14 @@
 //! Which tables hold rows that age, and by what: config/retention, embedded, checked against the schema.
 //!
 //! Enters: the files and the registry. Leaves: a [`Rule`] for each such table. Invariants: every table and column exists, the
-//! column is a time, a part refers to what it is a part of; how long is said by the registry unless a file has another span.
+//! column is a time, a part refers to what it is a part of; how long is said by the registry unless a file has another span; an
+//! archive is a collection of minutes, and what is archived there are readings.
 
+use super::archive::PRODUCTION;
+use super::minutes::{COLUMNS, FIELDS};
 use crate::errors::PlatformError;
 use chrono::{Days, NaiveDate};
-use genims_databases::{Database, Engine, Kind, Model, Registry, Table};
+use genims_databases::{Database, Engine, Kind, Model, Registry, Table, schema};
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,6 +36,7 @@ struct More {
     #[serde(default, with = "humantime_serde")]
     keep: Option<Duration>,
     of: Option<String>,
+    archive: Option<String>,
 }
 
 /// By what the rows of a table go.
@@ -52,6 +56,8 @@ pub(super) struct Rule {
     pub(super) by: By,
     /// Whole days.
     pub(super) keep_days: u64,
+    /// The collection in which its rows are condensed before they go.
+    pub(super) archive: Option<String>,
 }
 
 impl Rule {
@@ -70,10 +76,10 @@ impl Rule {
 }
 
 /// The rules of one database in the order of their names; empty for one whose rows are kept for good.
-pub(super) fn of(database: &Database, model: &Model) -> Result<Vec<Rule>, PlatformError> {
+pub(super) fn of(registry: &Registry, database: &Database, model: &Model) -> Result<Vec<Rule>, PlatformError> {
     let name = format!("{}.toml", database.name);
     match FILES.get_file(&name).and_then(include_dir::File::contents_utf8) {
-        Some(text) => parse(&name, text, database, model),
+        Some(text) => parse(&name, text, registry, database, model),
         None => Ok(Vec::new()),
     }
 }
@@ -87,7 +93,14 @@ pub(super) fn check_names(registry: &Registry) -> Result<(), PlatformError> {
     Ok(())
 }
 
-fn parse(file: &str, text: &str, database: &Database, model: &Model) -> Result<Vec<Rule>, PlatformError> {
+fn parse(
+    file: &str,
+    text: &str,
+    registry: &Registry,
+    database: &Database,
+    model: &Model,
+) -> Result<Vec<Rule>, PlatformError> {
+    let production = registry.get(PRODUCTION)?;
     let wrong = |cause: String| PlatformError::Retention { file: file.to_owned(), cause };
     let read: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     let mut rules = Vec::new();
@@ -110,10 +123,14 @@ fn parse(file: &str, text: &str, database: &Database, model: &Model) -> Result<V
             (None, Some(of)) if said.keep.is_none() => {
                 return Err(wrong(format!("{name} is said to be part of {of}, which is not in this file")));
             }
-            _ => return Err(wrong(format!("{name} takes `time` (and `keep`), or `of` alone"))),
+            _ => return Err(wrong(format!("{name} takes `time` (and `keep`, `archive`), or `of` alone"))),
         };
         let keep = keep.ok_or_else(|| wrong(format!("{name}: neither the registry nor `keep` says how long")))?;
-        rules.push(Rule { table: table.clone(), by, keep_days: keep.as_secs().div_ceil(86_400) });
+        if let Some(collection) = &said.archive {
+            archived(production, table, &by, collection).map_err(wrong)?;
+        }
+        let (table, keep_days, archive) = (table.clone(), keep.as_secs().div_ceil(86_400), said.archive.clone());
+        rules.push(Rule { table, by, keep_days, archive });
     }
     acyclic(&rules).map_err(wrong)?;
     Ok(rules)
@@ -143,6 +160,29 @@ fn timed(table: &Table, time: &str) -> Result<By, String> {
         Kind::Date | Kind::Timestamp => Ok(By::Time(time.to_owned())),
         Kind::Text(Some(7)) => Ok(By::Month(time.to_owned())),
         _ => Err(format!("{}.{time} is {}, no date, timestamp or month", table.name, column.declared)),
+    }
+}
+
+/// That rows of the table can be condensed, and that the collection is one of minutes.
+fn archived(production: &Database, table: &Table, by: &By, collection: &str) -> Result<(), String> {
+    if !matches!(by, By::Time(_)) {
+        return Err(format!("{}: only what goes by a time is archived", table.name));
+    }
+    if let Some(column) = COLUMNS.iter().find(|column| table.column(column).is_none()) {
+        return Err(format!("{} has no column {column}: only readings of sensors are archived", table.name));
+    }
+    let files = schema::files(production);
+    let names: Vec<String> = files.iter().map(|file| file.name.trim_end_matches(".json").to_owned()).collect();
+    let Some(at) = names.iter().position(|name| name == collection) else {
+        return Err(format!("{PRODUCTION} has no collection {collection}{}", near(collection, names.iter())));
+    };
+    let form: serde_json::Value = serde_json::from_str(files[at].text).map_err(|error| error.to_string())?;
+    let fields = &form["fields"]["properties"];
+    let lacks = FIELDS.iter().find(|field| !fields[**field].is_object());
+    match (form["timeseries"].is_object(), lacks) {
+        (false, _) => Err(format!("{collection} is no time series, and only one takes an archive")),
+        (true, Some(field)) => Err(format!("{collection} has no field {field}: its documents are no minutes")),
+        (true, None) => Ok(()),
     }
 }
 
@@ -205,7 +245,7 @@ mod tests {
         let registry = Registry::load(None).expect("the embedded registry");
         let database = registry.get(name).expect("in the registry");
         let model = Model::of(database).expect("a readable schema");
-        parse("t.toml", text, database, &model).map_err(|error| error.to_string())
+        parse("t.toml", text, &registry, database, &model).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -214,7 +254,7 @@ mod tests {
         check_names(&registry).expect("names of the registry");
         for database in registry.all().iter().filter(|database| database.engine != Engine::Mongodb) {
             let model = Model::of(database).expect("a readable schema");
-            let rules = of(database, &model).unwrap_or_else(|error| panic!("{error}"));
+            let rules = of(&registry, database, &model).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(rules.is_empty(), database.retention.is_none(), "{}", database.name);
         }
     }
@@ -243,6 +283,29 @@ mod tests {
         assert!(rules(no_reference).is_err_and(|error| error.contains("refers to")));
         let both = "[tables]\nwork_orders = { time = \"closed_at\", of = \"work_orders\" }";
         assert!(rules(both).is_err());
+    }
+
+    #[test]
+    fn only_readings_are_archived_and_only_in_a_collection_of_minutes() {
+        let said = |table: &str, collection: &str| {
+            let text = format!("[tables]\n{table} = {{ time = \"timestamp\", archive = \"{collection}\" }}");
+            rules("operations", &text)
+        };
+        let taken = said("sensor_data", "sensor_readings_archive").expect("an archive");
+        assert_eq!(taken[0].archive.as_deref(), Some("sensor_readings_archive"));
+        for (table, collection, why) in [
+            ("sensor_data", "sensor_reading_archive", "did you mean sensor_readings_archive?"),
+            ("sensor_data", "sensor_readings", "no field value_min"),
+            ("sensor_data", "notifications", "no time series"),
+            ("scada_machine_data", "sensor_readings_archive", "no column sensor_id"),
+        ] {
+            let error = said(table, collection).expect_err(why);
+            assert!(error.contains(why), "{error}");
+        }
+        let part = "[tables]\nwork_orders = \"closed_at\"\n\
+                    work_order_operations = { of = \"work_orders\", archive = \"sensor_readings_archive\" }";
+        let error = rules("manufacturing", part).expect_err("a part has no time of its own");
+        assert!(error.contains("goes by a time"), "{error}");
     }
 
     #[test]

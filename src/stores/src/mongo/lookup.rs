@@ -60,7 +60,7 @@ fn stretches(mut times: Vec<i64>) -> Vec<(i64, i64)> {
 
 /// Fails while an insert of an earlier attempt still runs: what it will have written cannot be seen yet. A server works
 /// on after its client is gone.
-pub(crate) async fn nothing_runs(client: &Client, comment: &str) -> Result<(), SinkError> {
+pub async fn nothing_runs(client: &Client, comment: &str) -> Result<(), SinkError> {
     // The server cuts long commands down to their beginning, where the comment is.
     let ours = doc! { "$or": [
         { "command.comment": comment },
