@@ -7,7 +7,7 @@ mod story;
 
 use anyhow::Context;
 use clap::Args;
-use genims_dev::{SERVER_DATA, Server, Stack, StackOptions};
+use genims_dev::{SERVER_DATA, Stack, StackOptions};
 use genims_terminal::say;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

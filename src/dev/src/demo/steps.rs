@@ -242,8 +242,11 @@ impl Drop for Steps {
 
 /// Four different ones.
 fn free_addresses() -> genims_dev::Result<[SocketAddr; 4]> {
-    let address = || Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(&[])?)));
-    Ok([address()?, address()?, address()?, address()?])
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 4];
+    for address in &mut addresses {
+        address.set_port(free_port(&[])?);
+    }
+    Ok(addresses)
 }
 
 fn read_json(path: &Path) -> anyhow::Result<Value> {
