@@ -1,5 +1,6 @@
 //! The server: settings, and the only place that joins the rooms. The command line is `main.rs` and `cli/`.
 
+pub mod capacity;
 pub mod checklist;
 pub mod connections;
 pub mod security;

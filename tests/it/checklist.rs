@@ -252,6 +252,7 @@ fn evidence_is_what_is_there(lines: &BTreeMap<String, Value>) {
         ("C109", "rows, median"),
         ("C111", "1 readings in the busiest ten seconds, of 1 that came through the server"),
         ("C121", "4 of 4 listeners and bridges are in clear: mqtt, tcp, line, the HTTP side"),
+        ("C130", "of 17 databases is measured"),
         ("C119", "none of 3 configured passwords stands in"),
         ("C122", "the writer may INSERT, the reader SELECT"),
     ] {

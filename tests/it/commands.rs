@@ -81,7 +81,7 @@ fn a_reader_that_has_seen_enough(harness: &'static Harness) {
 /// Those that ask databases.
 fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
     let platform = Platform::new(harness);
-    let commands: [(&[&str], bool); 12] = [
+    let commands: [(&[&str], bool); 15] = [
         (&["provision", "--plan"], true),
         (&["provision", "--check"], true),
         (&["provision"], true),
@@ -90,6 +90,9 @@ fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
         (&["verify", "--module", "hr", "--json"], false),
         (&["doctor", "--timeout", "60s"], true),
         (&["doctor", "--json", "--timeout", "60s"], true),
+        (&["capacity", "--url", "http://127.0.0.1:1"], true),
+        (&["capacity", "--json", "--url", "http://127.0.0.1:1"], true),
+        (&["capacity", "slow", "--json"], true),
         (&["deadletter", "list"], true),
         (&["retention", "plan"], true),
         (&["etl", "status"], true),

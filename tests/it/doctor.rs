@@ -1,5 +1,6 @@
 //! The doctor on real servers: healthy ones, ones that are down or hang, and logins that may not do enough.
 
+use crate::capacity;
 use crate::harness::Harness;
 use crate::platform::Platform;
 use genims_databases::Registry;
@@ -71,9 +72,11 @@ fn everything_is_looked_at(harness: &'static Harness) {
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success() && json["databases"].as_array().unwrap().len() == 17);
     nothing_is_said_of_private_servers(&report, &platform);
+    capacity::what_fills_up(harness, &platform);
     one_wrong_url_is_one_failure(harness, &platform);
     logins_are_looked_at(harness, &platform);
     schemas_are_looked_at(harness, &platform);
+    capacity::what_takes_long(harness, &platform);
 }
 
 /// How fast a machine answers is no matter of this test.

@@ -9,6 +9,7 @@ mod backup;
 mod bounds;
 mod broken;
 mod browser;
+mod capacity;
 mod changes;
 mod checklist;
 mod clients;

@@ -40,6 +40,7 @@ const TABLE: &[(&str, How)] = &[
     ("genims seed", How::Run(ALSO)),
     ("genims verify", How::Run(ALSO)),
     ("genims doctor", How::Run(ALSO)),
+    ("genims capacity", How::Run(|reader| reader.said.contains("nothing that is measured is short"))),
     ("genims serve", How::Serve),
     ("[[listeners]]", How::Skip("its certificates are not here; locks tests such listeners")),
     ("mosquitto_pub -p 8883 ", How::Skip("locks sends over TLS")),

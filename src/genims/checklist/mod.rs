@@ -2,6 +2,7 @@
 //!
 //! - [`looks`]: what several lines need, found once
 //! - [`project`]: what this program and this machine say; [`connections`]: the doctor, and who listens in clear
+//! - [`growth`]: what fills up
 //! - [`data`]: what databases hold, and what flows between them; [`running`]: the running server; [`recovery`]: backups and drills
 //!
 //! In: the lines, settings, environment, a way to ask the server. Out: a report. Invariants: nothing is changed; whatever cannot be
@@ -9,6 +10,7 @@
 
 mod connections;
 mod data;
+mod growth;
 mod looks;
 mod project;
 mod recovery;
@@ -102,6 +104,7 @@ async fn look(
         Check::Doctor { on, subjects, strict } => {
             connections::doctor(looks.doctor().await, &meant(on, registry), subjects, *strict)
         }
+        Check::Capacity { days } => growth::capacity(places, looks.stats().await, *days).await,
         Check::Verify(rules) => data::verify(looks.verdict().await, rules, registry),
         Check::Sql { on, sql, remedy } => {
             let mut each = Vec::new();

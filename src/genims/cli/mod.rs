@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod capacity;
 mod checklist;
 mod client;
 mod connections;
@@ -76,6 +77,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Examine all connections, with a remedy beside each failure
     Doctor(doctor::DoctorArgs),
+    /// What fills up, how fast, and how many days are left; `slow`: which statements take long
+    Capacity(capacity::CapacityArgs),
     /// What must hold before go-live, line by line, looked at now; exit code 1 if a line fails or is unknown
     Checklist(checklist::ChecklistArgs),
     /// Print what every table and column means; needs no server
@@ -147,6 +150,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Seed(args) => seed::run(args).await,
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Doctor(args) => doctor::run(args, &environment).await,
+            Command::Capacity(args) => capacity::run(args, &settings()?, &environment).await,
             Command::Checklist(args) => {
                 checklist::run(args, configuration(cli.config.as_deref()), &settings()?, &environment).await
             }

@@ -2,6 +2,7 @@
 //!
 //! - [`provision`]: databases, migrations, collections and partitions, from nothing or from where they stand
 //! - [`verify`]: counts, references, rules of coherence, and the ledger against what the databases really hold
+//! - [`capacity`]: what fills up, how fast, and which statements take long
 //! - [`checklist`]: what must hold before go-live, line by line, with its evidence
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
@@ -12,6 +13,7 @@
 //! - [`dead_letters`]: what was set aside, for `genims deadletter`
 
 pub mod actions;
+pub mod capacity;
 pub mod checklist;
 pub mod dead_letters;
 pub mod dictionary;

@@ -52,6 +52,8 @@ pub enum Check {
         #[serde(default)]
         strict: bool,
     },
+    /// `genims capacity`: nothing has fewer days left.
+    Capacity { days: u32 },
     /// What `genims verify` finds.
     Verify(RuleSelection),
     /// One row: whether it holds, null where the login cannot see that, and what was found. In each of these databases.

@@ -55,13 +55,19 @@ pub(super) fn tables(checks: &mut Checks, database: &Database, found: u64, of: &
 }
 
 pub(super) fn size(checks: &mut Checks, bytes: f64) {
+    checks.ok(Subject::Size, size_text(bytes));
+    checks.measured(bytes);
+}
+
+/// Bytes in decimal units, as disks are sold.
+pub fn size_text(bytes: f64) -> String {
     let (divisor, unit) = match bytes {
+        bytes if bytes >= 1e12 => (1e12, "TB"),
         bytes if bytes >= 1e9 => (1e9, "GB"),
         bytes if bytes >= 1e6 => (1e6, "MB"),
         _ => (1e3, "kB"),
     };
-    checks.ok(Subject::Size, format!("{:.1} {unit}", bytes / divisor));
-    checks.measured(bytes);
+    format!("{:.1} {unit}", bytes / divisor)
 }
 
 /// The numbers of a database's embedded migrations.
@@ -117,7 +123,7 @@ pub(super) fn rights(checks: &mut Checks, rights: &Rights<'_>) {
 }
 
 /// Whether nothing between us and the servers of a place (`host:port/database`) is a network.
-fn is_local(place: &str) -> bool {
+pub(crate) fn is_local(place: &str) -> bool {
     let servers = place.rsplit_once('/').map_or(place, |(servers, _)| servers);
     servers.split(',').all(|server| {
         let host = server.rsplit_once(':').map_or(server, |(host, _)| host);

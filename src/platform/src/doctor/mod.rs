@@ -14,6 +14,8 @@ pub mod report;
 
 use futures_util::future::join_all;
 use genims_databases::{Database, Engine, Environment, Registry, mysql as mysql_urls, postgres as postgres_urls};
+pub(crate) use judge::is_local;
+pub use judge::size_text;
 use report::Checks;
 pub use report::{DatabaseCheck, Diagnosis, DoctorReport, Examination, Grade, IN_CLEAR, Subject};
 use std::collections::HashSet;

@@ -30,7 +30,8 @@ use chrono::{NaiveDate, Utc};
 use genims_databases::{Database, Engine, Environment, Model, Registry};
 use holds::Holds;
 use postgres::{Open, Opened, Run};
-use rules::Rule;
+use rules::{By, Rule};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -118,6 +119,19 @@ fn models(registry: &Registry) -> Result<Vec<(Engine, Model)>, PlatformError> {
     let model = |database: &Database| Ok((database.engine, Model::of(database)?));
     let models: Result<Vec<_>, String> = registry.all().iter().map(model).collect();
     models.map_err(|cause| PlatformError::Model { cause })
+}
+
+/// The column by which the rows of each table age; tables that have none are left out.
+pub(crate) fn times(
+    registry: &Registry,
+    database: &Database,
+    model: &Model,
+) -> Result<BTreeMap<String, String>, PlatformError> {
+    let time = |rule: Rule| match rule.by {
+        By::Time(column) => Some((rule.table.name, column)),
+        By::Month(_) | By::Parent { .. } => None,
+    };
+    Ok(rules::of(registry, database, model)?.into_iter().filter_map(time).collect())
 }
 
 /// Those whose rows age. All files are checked, whichever module is asked for.

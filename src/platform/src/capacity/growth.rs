@@ -1,0 +1,157 @@
+//! From what databases count to bytes a day, and from those to days left. No I/O and no clock: counts, sizes and days are arguments.
+
+use crate::doctor::size_text;
+use std::collections::BTreeMap;
+
+/// Complete days that are looked at: a week, so that a Sunday weighs no more than it should.
+pub(super) const DAYS: u64 = 7;
+
+/// Rows of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) all: u64,
+    /// Of the last complete days.
+    pub(super) recent: u64,
+    /// Those that the server deletes by itself in as many days to come.
+    pub(super) expiring: u64,
+    /// Of the oldest, in days; none of an empty table.
+    pub(super) age_days: Option<u64>,
+}
+
+/// What came into one table in the last complete days.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Inflow {
+    pub(super) table: String,
+    /// On disk, with indexes.
+    pub(super) bytes: u64,
+    /// None where they were not counted.
+    pub(super) rows: Option<u64>,
+    pub(super) came_bytes: f64,
+    pub(super) expiring_bytes: f64,
+    pub(super) age_days: Option<u64>,
+}
+
+impl Inflow {
+    /// Each row takes what the mean of all rows takes.
+    pub(super) fn of_rows(table: &str, bytes: u64, counted: &Counted) -> Self {
+        let mean = if counted.all == 0 { 0.0 } else { bytes as f64 / counted.all as f64 };
+        Self {
+            table: table.to_owned(),
+            bytes,
+            rows: Some(counted.recent),
+            came_bytes: counted.recent as f64 * mean,
+            expiring_bytes: counted.expiring as f64 * mean,
+            age_days: counted.age_days,
+        }
+    }
+}
+
+/// How fast one database grows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Growth {
+    /// Bytes, less what the server itself lets expire; none where nothing measures it.
+    pub(super) a_day: Option<f64>,
+    /// What was measured, for people.
+    pub(super) remark: String,
+    pub(super) rows_a_day: BTreeMap<String, f64>,
+}
+
+impl Growth {
+    /// `bytes` are the whole database's; `silent` tables did not say when their rows came, though they could have.
+    pub(super) fn of(inflows: &[Inflow], bytes: u64, silent: usize) -> Self {
+        // A database of three days did not grow for seven.
+        let age = inflows.iter().filter_map(|inflow| inflow.age_days).max().unwrap_or(0).min(DAYS);
+        if inflows.is_empty() || age == 0 {
+            let why =
+                if inflows.is_empty() { "no table says when its rows came" } else { "no row is older than today" };
+            return Self { remark: format!("growth is not measured: {why}"), ..Self::default() };
+        }
+        let sum = |of: fn(&Inflow) -> f64| inflows.iter().map(of).sum::<f64>();
+        let came = sum(|inflow| inflow.came_bytes) / age as f64;
+        let expires = sum(|inflow| inflow.expiring_bytes) / DAYS as f64;
+        let measured = sum(|inflow| inflow.bytes as f64);
+        let mut remark = format!("mean of {age} complete day{}", if age == 1 { "" } else { "s" });
+        if bytes > 0 {
+            let share = (measured / bytes as f64 * 100.0).min(100.0);
+            remark.push_str(&format!(", of tables with {share:.0} % of its bytes"));
+        }
+        if silent > 0 {
+            remark.push_str(&format!("; {silent} table{} gave no answer", if silent == 1 { "" } else { "s" }));
+        }
+        if expires > 0.0 {
+            remark.push_str(&format!("; {} a day come, {} expire", size_text(came), size_text(expires)));
+        }
+        let rows = |inflow: &Inflow| Some((inflow.table.clone(), inflow.rows? as f64 / age as f64));
+        Self { a_day: Some(came - expires), remark, rows_a_day: inflows.iter().filter_map(rows).collect() }
+    }
+
+    /// Of a table whose rows were counted.
+    pub(super) fn rows_a_day(&self, table: &str) -> Option<f64> {
+        self.rows_a_day.get(table).copied()
+    }
+}
+
+/// Days until there is no room; none where nothing grows, or nobody knows how fast.
+pub(super) fn days_left(room: f64, a_day: Option<f64>) -> Option<f64> {
+    a_day.filter(|a_day| *a_day > 0.0).map(|a_day| room.max(0.0) / a_day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inflow(table: &str, bytes: u64, counted: Counted) -> Inflow {
+        Inflow::of_rows(table, bytes, &counted)
+    }
+
+    #[test]
+    fn the_rows_of_a_week_times_their_mean_size_make_a_day() {
+        let counted = Counted { all: 100, recent: 14, expiring: 0, age_days: Some(300) };
+        let growth =
+            Growth::of(&[inflow("orders", 100_000, counted), inflow("empty", 0, Counted::default())], 400_000, 0);
+        assert_eq!((growth.a_day, growth.rows_a_day("orders")), (Some(2_000.0), Some(2.0)));
+        assert_eq!((growth.rows_a_day("empty"), growth.rows_a_day("other")), (Some(0.0), None));
+        assert_eq!(growth.remark, "mean of 7 complete days, of tables with 25 % of its bytes");
+    }
+
+    #[test]
+    fn a_young_database_is_measured_over_the_days_that_it_has() {
+        let of = |age_days| {
+            let counted = Counted { all: 30, recent: 30, expiring: 0, age_days };
+            Growth::of(&[inflow("orders", 3_000, counted)], 3_000, 2)
+        };
+        assert_eq!(of(Some(3)).a_day, Some(1_000.0));
+        assert!(
+            of(Some(1)).remark.starts_with("mean of 1 complete day, ")
+                && of(Some(1)).remark.contains("2 tables gave no")
+        );
+        for (young, none) in [(Some(0), "older than today"), (None, "older than today")] {
+            let growth = of(young);
+            assert!(growth.a_day.is_none() && growth.remark.contains(none), "{growth:?}");
+        }
+        let uncounted = Inflow {
+            rows: None,
+            came_bytes: 70.0,
+            ..inflow("days", 1, Counted { age_days: Some(9), ..Counted::default() })
+        };
+        let growth = Growth::of(&[uncounted], 1, 0);
+        assert_eq!((growth.a_day, growth.rows_a_day("days")), (Some(10.0), None));
+        let nothing = Growth::of(&[], 3_000, 0);
+        assert!(nothing.a_day.is_none() && nothing.remark.contains("no table says"), "{nothing:?}");
+    }
+
+    #[test]
+    fn what_expires_by_itself_is_no_growth() {
+        let counted = Counted { all: 1_000, recent: 70, expiring: 70, age_days: Some(90) };
+        let growth = Growth::of(&[inflow("readings", 1_000_000_000, counted)], 1_000_000_000, 0);
+        assert_eq!(growth.a_day, Some(0.0));
+        assert!(growth.remark.ends_with("; 10.0 MB a day come, 10.0 MB expire"), "{}", growth.remark);
+    }
+
+    #[test]
+    fn only_what_grows_is_full_one_day() {
+        assert_eq!(days_left(1_000.0, Some(10.0)), Some(100.0));
+        assert_eq!([days_left(1.0, Some(0.0)), days_left(1.0, Some(-5.0)), days_left(1.0, None)], [None; 3]);
+        assert_eq!(days_left(-5.0, Some(1.0)), Some(0.0), "there is no room left");
+    }
+}
