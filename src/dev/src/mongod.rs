@@ -43,8 +43,7 @@ fn reachable_binary(launch: &Launch<'_>, binary: &Path) -> Result<PathBuf> {
     if launch.place.account.can_reach(folder)? {
         return Ok(binary);
     }
-    let own = launch.place.data().join("bin");
-    launch.place.account.make_dir(&own)?;
+    let own = launch.place.bin_folder()?;
     let link = own.join("mongod");
     let draft = own.join("mongod.draft");
     if is_copy(&binary, &link) {

@@ -115,6 +115,30 @@ impl Place {
         self.data.join(server.name())
     }
 
+    /// For programs that the account cannot run where they are. Never in memory: there each would be a copy, and a file that was
+    /// just written cannot be run while a child of this process that has not begun still has it open.
+    pub(super) fn bin_folder(&self) -> Result<PathBuf> {
+        let Some(on_disk) = self.bin_of_memory() else {
+            let own = self.data.join("bin");
+            self.account.make_dir(&own)?;
+            return Ok(own);
+        };
+        match fs::symlink_metadata(&on_disk) {
+            Ok(found) if !found.is_dir() || !self.owns(found.uid()) => {
+                return Err(DevstackError::Foreign { path: on_disk });
+            }
+            Ok(_) => {}
+            Err(_) => fs::create_dir(&on_disk).map_err(DevstackError::io("create", &on_disk))?,
+        }
+        self.account.make_dir(&on_disk)?;
+        Ok(on_disk)
+    }
+
+    fn bin_of_memory(&self) -> Option<PathBuf> {
+        let name = self.data.file_name().filter(|_| self.data.starts_with(IN_MEMORY))?.to_str()?;
+        Some(Path::new(ELSEWHERE).join(format!("{name}-bin")))
+    }
+
     pub(super) fn log_folder(&self) -> PathBuf {
         self.data.join("log")
     }
@@ -157,6 +181,9 @@ impl Place {
         if !self.data.starts_with(IN_MEMORY) {
             return Ok(());
         }
+        if let Some(bin) = self.bin_of_memory() {
+            absent_is_fine(fs::remove_dir_all(&bin)).map_err(DevstackError::io("delete", &bin))?;
+        }
         let name = self.data.file_name().unwrap_or_default();
         let mut copy = Command::new("cp");
         run_to_end(copy.arg("--archive").arg(&self.data).arg(ELSEWHERE))?;
@@ -168,6 +195,9 @@ impl Place {
     pub(super) fn delete(&self) -> Result<()> {
         let link = self.folder.join("data");
         if self.is_ours() {
+            if let Some(bin) = self.bin_of_memory() {
+                absent_is_fine(fs::remove_dir_all(&bin)).map_err(DevstackError::io("delete", &bin))?;
+            }
             absent_is_fine(fs::remove_dir_all(&self.data)).map_err(DevstackError::io("delete", &self.data))?;
             // What a server of these databases has kept there would bring its readings into the next ones.
             let server = self.folder.join(SERVER_DATA);
