@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod checklist;
 pub mod connections;
+pub mod replay;
 pub mod security;
 pub mod server;
 pub mod settings;

@@ -57,6 +57,7 @@ pub(crate) fn agree(harness: &Harness, plant: &Plant) {
     shows(plant, &sensor, value);
     proves(plant, &told);
     an_hour(plant);
+    runs_beside(plant);
     let (code, text) = plant.get("/machines/none").unwrap();
     assert!(code == 404 && text.contains("/plants and /api/v1/machines list"), "{text}");
 }
@@ -130,6 +131,36 @@ fn proves(plant: &Plant, told: &Value) {
     for proof in proofs {
         plant.query(OPERATIONS, proof["sql"].as_str().unwrap().trim_end_matches(';'));
     }
+}
+
+/// Jobs and letters of the same server: PostgreSQL says the same, and the page has them.
+#[track_caller]
+fn runs_beside(plant: &Plant) {
+    let mut told = Value::Null;
+    eventually("jobs and letters are told", PATIENCE, || {
+        told = json(plant, "/api/v1/operations");
+        told["jobs"]["answered_ms"].is_i64() && told["letters"]["answered_ms"].is_i64()
+    });
+    let jobs = told["jobs"]["items"].as_array().unwrap();
+    assert!(jobs.iter().all(|job| job["schedule"].is_string()) && jobs.len() > 1, "{told:#}");
+    let proofs = told["proofs"].as_array().unwrap();
+    assert_eq!(proofs.len(), 2, "{told:#}");
+    for proof in proofs {
+        let (database, sql) = (proof["database"].as_str().unwrap(), proof["sql"].as_str().unwrap());
+        let rows = plant.query(database, sql.trim_end_matches(';'));
+        if proof["name"] == "letters" {
+            let waiting = told["letters"]["items"].as_array().unwrap().iter();
+            let waiting: Vec<_> = waiting.map(|item| (item["reason"].as_str(), item["letters"].as_i64())).collect();
+            let stored: Vec<(Option<&str>, Option<i64>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+            assert_eq!(waiting, stored);
+        }
+    }
+    let (status, page) = plant.get("/operations").unwrap();
+    for part in ["Audit chains", "Dead letters that wait", jobs[0]["job"].as_str().unwrap()] {
+        assert!(status == 200 && page.contains(part), "{part} is missing of {page}");
+    }
+    assert!(!page.contains("/operations/replay"), "nobody has signed in");
+    assert!(page.len() < 100 * 1024, "{} bytes", page.len());
 }
 
 /// A machine that runs in the first half of each hour, at half of its speed, and of whose parts each tenth is bad.

@@ -173,13 +173,18 @@ fn nothing_gets_around(harness: &'static Harness) {
         ("/", 200, 403),
         ("/stats", 200, 403),
         ("/api/v1/flows", 200, 403),
+        ("/operations", 200, 403),
+        ("/api/v1/operations", 200, 403),
         ("/audit", 403, 200),
         ("/api/v1/audit", 403, 200),
+        ("/api/v1/audit/trail", 403, 200),
         ("/api/v1/users", 403, 403),
     ] {
         let found = [&operator, &auditor].map(|cookie| front.get(path, Some(cookie)).status);
         assert_eq!(found, [of_operator, of_auditor], "{path}");
     }
+    let replay = front.post("/operations/replay", Some(&operator), "reason=unknown_sensor");
+    assert!(replay.status == 403 && replay.text.contains("whose right this is not"), "{}", replay.text);
     assert_eq!(front.post("/sign-out", Some(&operator), "proof=guessed").status, 403);
     let session: Value = serde_json::from_str(&front.get("/api/v1/session", Some(&operator)).text).unwrap();
     let proof = session["proof"].as_str().unwrap();

@@ -5,6 +5,7 @@
 
 use super::board::{Board, Page};
 use super::openapi::{self, Description};
+use super::operations::{self, ChainsPart, OperationsSource};
 use super::plants::{self, PlantSource};
 use super::problem::Problem;
 use super::prometheus;
@@ -38,11 +39,11 @@ const ICON: &str = include_str!("../assets/icon.svg");
 pub async fn serve(
     listener: TcpListener,
     observer: Arc<dyn Observe>,
-    plants: Arc<dyn PlantSource>,
+    (plants, operations): (Arc<dyn PlantSource>, Arc<dyn OperationsSource>),
     doorway: Doorway,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let window = Window::with_plants(observer, plants);
+    let window = Window::with_sources(observer, plants, operations);
     let sampling = tokio::spawn(window.clone().run(shutdown.clone()));
     let accepted = Accepted::of(listener, doorway.tls.clone(), doorway.refusals.clone())?;
     let router = router(window, doorway, shutdown.clone());
@@ -68,10 +69,13 @@ pub(crate) fn router(window: Arc<Window>, doorway: Doorway, shutdown: Cancellati
     let (described, api) = described
         .merge(if doorway.open_metrics { measured } else { openapi::guarded(measured, &doorway, Right::Read) })
         .merge(v1::router(&doorway))
-        .merge(openapi::guarded(plants::api(), &doorway, Right::Read))
+        .merge(openapi::guarded(plants::api().merge(operations::api()), &doorway, Right::Read))
+        .merge(openapi::guarded(operations::trail_api(), &doorway, Right::Audit))
+        .merge(openapi::guarded(operations::acts(), &doorway, Right::Act))
         .split_for_parts();
     let description = Arc::new(Description::of(api, &doorway, v1::PREFIX));
     let read = Router::new().route("/", get(page)).route("/live", get(live)).merge(plants::pages());
+    let read = read.merge(operations::pages());
     Router::new()
         .route("/assets/window.css", get(|| asset("text/css; charset=utf-8", STYLE)))
         .route("/assets/window.js", get(|| asset("text/javascript; charset=utf-8", SCRIPT)))
@@ -79,6 +83,7 @@ pub(crate) fn router(window: Arc<Window>, doorway: Doorway, shutdown: Cancellati
         .merge(described)
         .merge(guarded(read, &doorway, Right::Read))
         .merge(guarded(Router::new().route("/audit", get(audit)), &doorway, Right::Audit))
+        .merge(guarded(operations::act_pages(), &doorway, Right::Act))
         .merge(sign::router(&doorway))
         .method_not_allowed_fallback(refused)
         .fallback(unknown)
@@ -131,6 +136,7 @@ struct AuditPage<'a> {
     changes: &'a [ChangesReport],
     totals: &'a [RefusalReport],
     recent: Vec<Refusal>,
+    trail: ChainsPart<'a>,
     signed: Option<Signed>,
 }
 
@@ -139,8 +145,10 @@ async fn audit(State(seen): State<Seen>, access: Option<Extension<Access>>, uri:
     let report = seen.window.report();
     let (version, changes, totals) = (&*report.version, &*report.changes, &*report.refusals);
     let recent = seen.doorway.refusals.recent();
-    let signed = Signed::of(access.as_deref());
-    rendered(&AuditPage { version, changes, totals, recent, signed }, &uri)
+    let now_ms = genims_model::now_us() / 1_000;
+    let chains = seen.window.operations().trail(now_ms).await;
+    let (trail, signed) = (ChainsPart::new(&chains, now_ms), Signed::of(access.as_deref()));
+    rendered(&AuditPage { version, changes, totals, recent, trail, signed }, &uri)
 }
 
 /// The page's own events: the part of it that changes.

@@ -7,6 +7,7 @@
 //! - [`proof`]: the queries by which PostgreSQL proves numbers
 //! - [`board`], [`charts`], [`chart`], [`format`]: the page
 //! - [`plants`]: pages and API of plants, machines and their sensors
+//! - [`operations`]: page and API of jobs, dead letters, audit chains and backups
 //! - [`v1`], [`problem`]: the API; [`openapi`]: its description; [`render`]: a page as an answer
 //! - [`prometheus`]: the registry of metrics, which Prometheus reads
 //! - [`sign`]: who may see and do what
@@ -19,6 +20,7 @@ mod charts;
 pub mod format;
 pub mod http;
 mod openapi;
+pub mod operations;
 mod past;
 pub mod plants;
 mod problem;

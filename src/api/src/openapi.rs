@@ -46,7 +46,8 @@ pub(crate) struct Entry {
 pub(crate) fn opened() -> OpenApi {
     let mut info = Info::new("GenIMS", env!("CARGO_PKG_VERSION"));
     let description = "What `genims serve` shows of itself and of machines. Every answer of the API is a part of one snapshot, \
-                       but for `/api/v1/machines`: these are of master data and of the operations database.";
+                       but for `/api/v1/machines`, `/api/v1/operations` and `/api/v1/audit/trail`: these are of \
+                       the databases that know.";
     info.description = Some(description.to_owned());
     OpenApi::new(info, Paths::new())
 }

@@ -1,6 +1,7 @@
 //! The description of the API against the routes that there are, and against what they answer.
 
 use super::http;
+use super::operations::SampleOperations;
 use super::past::Point;
 use super::plants::SamplePlants;
 use super::report::{ClockReport, GapReport, RefusalReport, RouteReport, ServerReport, ShardReport};
@@ -79,7 +80,8 @@ impl Trial {
 
     async fn new(doorway: Doorway, folder: TempDir, tokens: Option<[String; 2]>) -> Self {
         let plants = Arc::new(SamplePlants::new(60, 14));
-        let window = Window::with_plants(Arc::new(report()), plants.clone());
+        let operations = Arc::new(SampleOperations::default());
+        let window = Window::with_sources(Arc::new(report()), plants.clone(), operations);
         for _ in 0..4 {
             window.sample(Instant::now());
         }
@@ -174,12 +176,12 @@ fn close(schema: &mut Value, whole: bool) {
 
 /// A path as it stands in the description, with the names of what there is.
 fn existing(path: &str) -> String {
-    path.replace("{name}", "sink%2Fpostgres").replace("{id}", "MCH-0000")
+    path.replace("{name}", "sink%2Fpostgres").replace("{id}", "MCH-0000").replace("{reason}", "unknown_sensor")
 }
 
 /// The same with names of what there is not.
 fn missing(path: &str) -> String {
-    path.replace("{name}", "none").replace("{id}", "none")
+    path.replace("{name}", "none").replace("{id}", "none").replace("{reason}", "none")
 }
 
 /// The routes of a router, which it tells to nobody but who debugs it.
@@ -270,9 +272,11 @@ async fn refusals_are_problems_that_are_described() {
         locked.described(operation, &unsigned);
         let mine = locked.ask(&method, &at, operator).await;
         locked.described(operation, &mine);
-        let others = ["/api/v1/audit", "/api/v1/users", "/api/v1/reload"].contains(&path);
+        let replay = "/api/v1/dead-letters/{reason}/replay";
+        let others =
+            ["/api/v1/audit", "/api/v1/audit/trail", "/api/v1/users", "/api/v1/reload", replay].contains(&path);
         assert_eq!(mine.status == StatusCode::FORBIDDEN, others, "{method} {path}: {mine:?}");
-        assert_eq!(mine.status == StatusCode::NOT_FOUND, path.contains('{'), "{method} {path}: {mine:?}");
+        assert_eq!(mine.status == StatusCode::NOT_FOUND, path.contains('{') && !others, "{method} {path}: {mine:?}");
         let elsewhere = locked.ask("PUT", &at, operator).await;
         locked.described(operation, &elsewhere);
         assert!(elsewhere.status.is_client_error(), "{path}: {elsewhere:?}");
@@ -292,6 +296,25 @@ async fn refusals_are_problems_that_are_described() {
     }
     let measured = Trial::locked(true).await;
     assert_eq!(measured.description["paths"]["/metrics"]["get"].get("security"), None);
+}
+
+#[tokio::test]
+async fn a_replay_is_begun_in_the_name_of_who_asks_or_refused_with_a_reason() {
+    let trial = Trial::locked(false).await;
+    let path = "/api/v1/dead-letters/{reason}/replay";
+    for (reason, status) in [
+        ("unknown_sensor", StatusCode::ACCEPTED),
+        ("none", StatusCode::NOT_FOUND),
+        ("busy", StatusCode::CONFLICT),
+        ("impossible", StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        let answer = trial.ask_as_admin("POST", &path.replace("{reason}", reason)).await;
+        assert_eq!(answer.status, status, "{reason}: {answer:?}");
+        trial.described(&trial.description["paths"][path]["post"], &answer);
+    }
+    let told = trial.ask_as_admin("GET", "/api/v1/operations").await;
+    let told: Value = serde_json::from_str(&told.body).unwrap();
+    assert_eq!((&told["replay"]["by"], &told["replay"]["ended_ms"]), (&json!("admin"), &Value::Null), "{told:#}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! handed to those who listen: they share one copy, and one who is slow misses some.
 
 use super::board::Board;
+use super::operations::{Operations, OperationsSource};
 use super::past::{self, Past, Point};
 use super::plants::{PlantSource, Plants};
 use super::report::{Observe, ServerReport};
@@ -59,22 +60,33 @@ pub(crate) struct Window {
     ticks: watch::Sender<Tick>,
     places: Arc<Places>,
     plants: Plants,
+    operations: Operations,
 }
 
 impl Window {
-    pub(crate) fn with_plants(observer: Arc<dyn Observe>, plants: Arc<dyn PlantSource>) -> Arc<Self> {
+    pub(crate) fn with_sources(
+        observer: Arc<dyn Observe>,
+        plants: Arc<dyn PlantSource>,
+        operations: Arc<dyn OperationsSource>,
+    ) -> Arc<Self> {
         let (past, ticks, places) = (Mutex::default(), watch::Sender::default(), Arc::default());
-        Arc::new(Self { observer, past, ticks, places, plants: Plants::new(plants) })
+        let (plants, operations) = (Plants::new(plants), Operations::new(operations));
+        Arc::new(Self { observer, past, ticks, places, plants, operations })
     }
 
     /// Without plants.
     #[cfg(test)]
     pub(crate) fn new(observer: Arc<dyn Observe>) -> Arc<Self> {
-        Self::with_plants(observer, Arc::new(super::plants::NoPlants))
+        let operations = Arc::new(super::operations::SampleOperations::default());
+        Self::with_sources(observer, Arc::new(super::plants::NoPlants), operations)
     }
 
     pub(crate) fn plants(&self) -> &Plants {
         &self.plants
+    }
+
+    pub(crate) fn operations(&self) -> &Operations {
+        &self.operations
     }
 
     /// What is now.

@@ -6,6 +6,7 @@
 //! - [`trail`], [`stream`]: the targets: MySQL's audit tables, MongoDB's collection
 //! - [`follow`]: the loop between them; [`metrics`]: what it shows
 //! - [`heads`]: where the chains end, kept outside the server that holds them
+//! - [`standing`]: where they end by the last seals
 //! - [`verify`], [`export`], [`prune`]: the trail examined, handed to auditors, and shortened when its time is over
 //!
 //! Invariants: each change arrives once at each target, and those of a row in order; a target that is away delays only itself;
@@ -23,6 +24,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod prune;
 mod read;
+pub mod standing;
 pub mod stream;
 pub mod trail;
 pub mod verify;

@@ -1,7 +1,7 @@
 //! The HTTP side of a running server, as commands ask it: by the configuration's address or another, with a token where users sign in.
 
 use anyhow::bail;
-use genims::settings::HttpOptions;
+use genims::settings::{HttpOptions, reachable};
 use genims_api::snapshot::ServerSnapshot;
 use genims_databases::Environment;
 use serde::de::DeserializeOwned;
@@ -31,7 +31,7 @@ impl Door {
             None => {
                 let http = http()?;
                 let scheme = if http.tls.is_some() { "https" } else { "http" };
-                format!("{scheme}://{}", super::reachable(http.listen))
+                format!("{scheme}://{}", reachable(http.listen))
             }
         };
         Ok(Self { agent: agent(&url)?, url, token: environment.secret("GENIMS_TOKEN")? })

@@ -37,7 +37,6 @@ use genims::settings::{Settings, SettingsError};
 use genims_databases::Environment;
 use genims_terminal::say;
 use serde::Serialize;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -198,14 +197,6 @@ fn conclude<R: Serialize>(report: &R, json: bool, print: impl FnOnce(&R), is_wel
         print(report);
     }
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// One that listens everywhere is reached through loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
-    address
 }
 
 /// Logs go to standard error, so that --json on standard output stays clean.

@@ -43,12 +43,7 @@ pub(super) fn start(environment: &Environment, stage: &mut Stage) -> Result<(), 
         return Ok(());
     }
     let mut jobs = job::load(&registry, None)?;
-    let mut targets = HashSet::new();
-    for job in &jobs {
-        if if_configured(MysqlSettings::from_environment(registry.get(&job.target)?, environment))?.is_some() {
-            targets.insert(job.target.clone());
-        }
-    }
+    let targets = targets(&jobs, &registry, environment)?;
     jobs.retain(|job| targets.contains(&job.target));
     if jobs.is_empty() {
         return Ok(());
@@ -68,6 +63,21 @@ pub(super) fn start(environment: &Environment, stage: &mut Stage) -> Result<(), 
         let _ = end.await;
     });
     Ok(())
+}
+
+/// The targets that are configured: jobs of others are not run here.
+pub(super) fn targets(
+    jobs: &[Job],
+    registry: &Registry,
+    environment: &Environment,
+) -> Result<HashSet<String>, ServerError> {
+    let mut targets = HashSet::new();
+    for job in jobs {
+        if if_configured(MysqlSettings::from_environment(registry.get(&job.target)?, environment))?.is_some() {
+            targets.insert(job.target.clone());
+        }
+    }
+    Ok(targets)
 }
 
 impl Scheduler {

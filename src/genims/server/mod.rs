@@ -14,6 +14,7 @@
 //! - [`clocks`]: our clock against the databases'
 //! - [`reach`]: whether each database of the registry answers
 //! - [`observe`]: the report of everything; [`plants`]: what the pages of plants ask for
+//! - [`operations`]: what the page of jobs, dead letters and audit chains asks for, and its replay
 //! - [`purge`]: the bounds of the dead letters
 //! - [`front`]: the locks of the HTTP side; [`refusals`]: who was refused what, on its way into the audit trail
 //! - [`obstacles`]: what would stop a start, before it begins
@@ -33,6 +34,7 @@ mod front;
 mod master;
 mod observe;
 pub mod obstacles;
+mod operations;
 pub mod panics;
 mod plants;
 mod purge;
@@ -230,6 +232,8 @@ impl Server {
             doorway.refusals.clone(),
         ));
         let plants = plants::PlantReader::new(&settings, environment, stream.keeper.directory().clone())?;
+        let stop = &tasks.window.stop;
+        let operations = operations::OperationsReader::new(&settings, environment, observer.clone(), stop)?;
         let (http_listener, http_address) = bind(settings.http.listen).await?;
         doors::open(&settings, &stream, &observer, (&doorway.refusals, &mut looks), &mut tasks.doors).await?;
 
@@ -239,7 +243,8 @@ impl Server {
         let writer = refusals::Writer::new(doorway.refusals.clone(), stream.accounts.clone(), environment)?;
         window.tasks.spawn(writer.run(window.stop.clone()));
         let http_ended = Arc::<OnceLock<String>>::default();
-        let served = http::serve(http_listener, observer.clone(), plants.clone(), doorway, window.stop.clone());
+        let sources = (plants.clone(), operations.clone());
+        let served = http::serve(http_listener, observer.clone(), sources, doorway, window.stop.clone());
         let ended = http_ended.clone();
         window.tasks.spawn(async move {
             if let Err(error) = served.await {
@@ -247,6 +252,7 @@ impl Server {
             }
         });
         window.tasks.spawn(plants.run(window.stop.clone()));
+        window.tasks.spawn(operations.run(window.stop.clone()));
         window.tasks.spawn(summary::run(observer.clone(), window.stop.clone()));
         window.tasks.spawn(master.run(window.stop.clone()));
         for clock in clocks {

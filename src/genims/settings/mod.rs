@@ -9,7 +9,7 @@ pub mod reference;
 mod substitute;
 
 pub use genims_databases::complaint::Complaint;
-pub use http::{HttpOptions, HttpTls, SignIn};
+pub use http::{HttpOptions, HttpTls, SignIn, reachable};
 
 use genims_consumers::gather::BatchLimits;
 use genims_databases::complaint::{self, Fault, Faults, Step, read};

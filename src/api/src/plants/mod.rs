@@ -23,11 +23,12 @@ mod sample;
 mod tests;
 
 pub(crate) use api::router as api;
+pub(crate) use cached::{Cached, SharedAnswer};
 pub(crate) use pages::router as pages;
 #[cfg(test)]
 pub(crate) use sample::{NoPlants, SamplePlants};
+pub(crate) use words::clock;
 
-use cached::{Cached, SharedAnswer};
 use report::{
     ChartSpan, FactoryEntry, MachineDetail, MachineMaster, MachineStatus, MachineView, MachinesView, OLD_AFTER_MS,
     OeeReport, OperationsView, Proven, ReadingsAnswer, ReadingsView, SensorMaster, SensorReadings, SensorView,

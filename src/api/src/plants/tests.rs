@@ -6,6 +6,7 @@ use super::report::ChartSpan;
 use super::sample::{HOSTILE, SamplePlants};
 use super::{MACHINES_MAX, Plants, SENSORS_MAX, last_finished_hour};
 use crate::http;
+use crate::operations::SampleOperations;
 use crate::report::{Observe, ServerReport};
 use crate::sign::Doorway;
 use crate::talkers::TalkersReport;
@@ -240,7 +241,8 @@ async fn get(path: &str) -> (StatusCode, String) {
 }
 
 async fn get_of(observer: Arc<Nobody>, path: &str) -> (StatusCode, String) {
-    let window = Window::with_plants(observer, Arc::new(SamplePlants::new(300, 14)));
+    let window =
+        Window::with_sources(observer, Arc::new(SamplePlants::new(300, 14)), Arc::new(SampleOperations::default()));
     let router = http::router(window, Doorway::default(), CancellationToken::new());
     let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let status = answer.status();

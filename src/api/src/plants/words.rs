@@ -46,7 +46,7 @@ pub(super) fn seconds(ms: i64) -> String {
 }
 
 /// A time of day, with its day unless it is today's.
-pub(super) fn clock(at_ms: i64, now_ms: i64) -> String {
+pub(crate) fn clock(at_ms: i64, now_ms: i64) -> String {
     let of = DateTime::from_timestamp_millis;
     let (Some(at), Some(now)) = (of(at_ms), of(now_ms)) else { return format::UNKNOWN.to_owned() };
     let form = if at.date_naive() == now.date_naive() { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S UTC" };

@@ -43,6 +43,8 @@ pub(crate) struct Signed {
     pub(crate) name: String,
     pub(crate) role: &'static str,
     pub(crate) proof: String,
+    /// Whether buttons that do something are for them.
+    pub(crate) may_act: bool,
 }
 
 impl Signed {
@@ -50,7 +52,8 @@ impl Signed {
     pub(crate) fn of(access: Option<&Access>) -> Option<Self> {
         let access = access?;
         let user = &access.user;
-        Some(Self { name: user.name.clone(), role: user.role.as_str(), proof: access.proof()? })
+        let may_act = user.role.has(Right::Act);
+        Some(Self { name: user.name.clone(), role: user.role.as_str(), proof: access.proof()?, may_act })
     }
 }
 

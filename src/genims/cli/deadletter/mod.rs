@@ -1,15 +1,12 @@
 //! `genims deadletter list | show | replay | purge`: what was set aside, its way back in, and its end.
 
-mod copies;
-mod pieces;
-mod publish;
 mod purge;
 mod replay;
-mod stored;
 
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use genims::replay::{REPLAY_TOPIC, login};
 use genims::settings::Settings;
 use genims_databases::PostgresClient as Client;
 use genims_databases::{Environment, PostgresSettings, Registry};
@@ -66,7 +63,7 @@ pub(crate) async fn run(
             list(&client, &filter, json).await
         }
         DeadletterCommand::Show { letter_id, json } => show(&client, letter_id, json).await,
-        DeadletterCommand::Replay(args) => replay::run(&client, args, settings, replay::login(environment)?).await,
+        DeadletterCommand::Replay(args) => replay::run(&client, args, settings, login(environment)?).await,
         DeadletterCommand::Purge(args) => purge::run(&client, args).await,
     }
 }
@@ -145,7 +142,7 @@ fn topic(dead_letter: &StoredDeadLetter) -> Cow<'_, str> {
         "" if dead_letter.was_refused() => {
             "not in the log, from which the database got it; there is no row to put back".into()
         }
-        "" => format!("none, as frames and lines have none: a replay sends it to {}", replay::REPLAY_TOPIC).into(),
+        "" => format!("none, as frames and lines have none: a replay sends it to {}", REPLAY_TOPIC).into(),
         topic => shown(topic),
     }
 }

@@ -47,7 +47,7 @@ async fn which(client: &Client, args: &PurgeArgs) -> anyhow::Result<Which> {
     if args.letter_ids.is_empty() && args.reason.is_none() && args.older_than.is_none() {
         bail!("nothing to purge; name dead letters, a --reason, --older-than or --max-bytes");
     }
-    super::replay::known(client, &args.letter_ids).await?;
+    genims::replay::known(client, &args.letter_ids).await?;
     let before = match args.older_than {
         Some(age) => match chrono::Duration::from_std(age).ok().and_then(|age| Utc::now().checked_sub_signed(age)) {
             Some(before) => Some(before),

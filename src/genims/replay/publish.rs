@@ -36,9 +36,9 @@ pub(super) enum PublishError {
 
 /// Who replays, where clients log in.
 #[derive(Clone)]
-pub(super) struct Login {
-    pub(super) name: String,
-    pub(super) secret: String,
+pub struct Login {
+    pub name: String,
+    pub secret: String,
 }
 
 /// What is sent for one dead letter.

@@ -1,0 +1,151 @@
+//! `/operations`: jobs, dead letters, audit chains and backups as words and numbers that are ready to print.
+
+use super::chains::{ChainsPart, old};
+use super::report::{BackupRule, JobRunView, JobView, OperationsReport, ReplayView, WaitingView};
+use crate::format;
+use crate::plants::clock;
+use crate::proof::Proof;
+use crate::sign::Signed;
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "operations.html")]
+pub(super) struct OperationsPage<'a> {
+    version: &'a str,
+    taken_ms: i64,
+    level: &'static str,
+    verdict: String,
+    jobs_old: Option<String>,
+    jobs: Vec<JobRow<'a>>,
+    letters_old: Option<String>,
+    letters: Vec<LetterRow<'a>>,
+    replay: Option<(&'static str, String)>,
+    trail: ChainsPart<'a>,
+    backups: Vec<BackupRow<'a>>,
+    proofs: &'a [Proof],
+    signed: Option<Signed>,
+}
+
+struct JobRow<'a> {
+    name: &'a str,
+    target: &'a str,
+    schedule: &'a str,
+    level: &'static str,
+    outcome: String,
+    began: String,
+    took: String,
+    days: String,
+    read: String,
+    computed: String,
+    next: String,
+    watermark: Option<&'a str>,
+    error: Option<&'a str>,
+}
+
+struct LetterRow<'a> {
+    reason: &'a str,
+    letters: String,
+    records: String,
+}
+
+struct BackupRow<'a> {
+    database: &'a str,
+    every: String,
+    kept: String,
+}
+
+impl<'a> OperationsPage<'a> {
+    pub(super) fn new(report: &'a OperationsReport, version: &'a str, signed: Option<Signed>) -> Self {
+        let now_ms = report.taken_ms;
+        let jobs: Vec<JobRow<'a>> = report.jobs.items.iter().map(|job| job_row(job, now_ms)).collect();
+        let trail = ChainsPart::new(&report.trail, now_ms);
+        let jobs_old = old(report.jobs.outage.as_ref(), report.jobs.answered_ms, now_ms);
+        let letters_old = old(report.letters.outage.as_ref(), report.letters.answered_ms, now_ms);
+        let is_old = jobs_old.is_some() || letters_old.is_some() || trail.old.is_some();
+        let failed = jobs.iter().filter(|job| job.level == "bad").count();
+        let waiting: i64 = report.letters.items.iter().map(|waiting| waiting.letters).sum();
+        let level = match () {
+            () if failed > 0 || trail.broken() > 0 => "bad",
+            () if is_old || waiting > 0 => "warn",
+            () => "good",
+        };
+        let doubt = if is_old { "; not all of it is known, or it is old" } else { "" };
+        let verdict = format!(
+            "{} jobs, {failed} of which failed last; {waiting} dead letters wait; {} audit chains, {} of which broken{doubt}",
+            jobs.len(),
+            trail.rows.len(),
+            trail.broken()
+        );
+        Self {
+            version,
+            taken_ms: now_ms,
+            level,
+            verdict,
+            jobs_old,
+            jobs,
+            letters_old,
+            letters: report.letters.items.iter().map(letter_row).collect(),
+            replay: report.replay.as_ref().map(|replay| told(replay, now_ms)),
+            trail,
+            backups: report.backups.iter().map(backup_row).collect(),
+            proofs: &report.proofs,
+            signed,
+        }
+    }
+}
+
+fn job_row(job: &JobView, now_ms: i64) -> JobRow<'_> {
+    let unknown = || format::UNKNOWN.to_owned();
+    let last = job.last.as_ref();
+    let of = |number: &dyn Fn(&JobRunView) -> i64| {
+        last.map_or_else(unknown, |run| format::count(number(run).unsigned_abs()))
+    };
+    let level = match last.map(|run| run.outcome.as_str()) {
+        Some("failed" | "abandoned") => "bad",
+        Some("succeeded") => "good",
+        _ => "plain",
+    };
+    JobRow {
+        name: &job.job,
+        target: &job.target,
+        schedule: &job.schedule,
+        level,
+        outcome: last.map_or_else(|| "never ran".to_owned(), |run| format!("{} ({})", run.outcome, run.kind)),
+        began: last.map_or_else(unknown, |run| clock(run.started_ms, now_ms)),
+        took: last.and_then(|run| run.seconds).map_or_else(unknown, format::span),
+        days: of(&|run| run.days),
+        read: of(&|run| run.rows_read),
+        computed: of(&|run| run.rows_computed),
+        next: job.next_ms.map_or_else(|| "not run here".to_owned(), |at_ms| clock(at_ms, now_ms)),
+        watermark: last.and_then(|run| run.watermark.as_deref()),
+        error: last.and_then(|run| run.error.as_deref()),
+    }
+}
+
+fn letter_row(waiting: &WaitingView) -> LetterRow<'_> {
+    let number = |count: i64| format::count(count.unsigned_abs());
+    LetterRow { reason: &waiting.reason, letters: number(waiting.letters), records: number(waiting.records) }
+}
+
+fn backup_row(rule: &BackupRule) -> BackupRow<'_> {
+    let span = |seconds: u64| format::span(seconds as f64);
+    BackupRow { database: &rule.database, every: span(rule.every_seconds), kept: span(rule.kept_seconds) }
+}
+
+/// How far the last replay is, or what became of it.
+fn told(replay: &ReplayView, now_ms: i64) -> (&'static str, String) {
+    let ReplayView { reason, by, begun_ms, ended_ms, replayed, stored, asked, left, returned, error } = replay;
+    let begun = format!("Replay of {reason} for {by}, begun at {}", clock(*begun_ms, now_ms));
+    let Some(ended_ms) = ended_ms else {
+        return ("plain", format!("{begun}: under way, {replayed} sent so far"));
+    };
+    let ended = clock(*ended_ms, now_ms);
+    let mut text = format!("{begun}, ended at {ended}: {stored} of {asked} stored, {returned} records came back");
+    if *left > 0 {
+        text += &format!(", {left} more wait: replay again");
+    }
+    match error {
+        Some(error) => ("bad", format!("{text}; {error}")),
+        None => (if stored == asked { "good" } else { "warn" }, text),
+    }
+}
