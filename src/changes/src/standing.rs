@@ -26,11 +26,15 @@ pub struct LastSeal {
     pub changes: i64,
 }
 
+/// A row of [`LAST_SEALS`].
+type Row = (String, i64, NaiveDateTime, i64, i64);
+
 pub async fn last_seals(settings: &MysqlSettings) -> Result<Vec<LastSeal>, ChangesError> {
     let mut connection = settings.connect().await?;
-    let found: Result<Vec<(String, i64, NaiveDateTime, i64, i64)>, _> = connection.query(LAST_SEALS).await;
+    let found = connection.query::<Row, _>(LAST_SEALS).await;
     disconnect(connection).await;
     let rows = found.map_err(|error| settings.error(error))?;
-    let seal = |(database, seal, sealed_at, writes, changes)| LastSeal { database, seal, sealed_at, writes, changes };
+    let seal =
+        |(database, seal, sealed_at, writes, changes): Row| LastSeal { database, seal, sealed_at, writes, changes };
     Ok(rows.into_iter().map(seal).collect())
 }

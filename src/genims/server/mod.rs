@@ -51,6 +51,8 @@ mod stream;
 mod way_back;
 
 use crate::settings::Settings;
+use genims_api::operations::OperationsSource;
+use genims_api::plants::PlantSource;
 use genims_api::report::Observe;
 use genims_api::{http, summary};
 use genims_databases::{DatabaseError, Environment, Registry};
@@ -243,7 +245,7 @@ impl Server {
         let writer = refusals::Writer::new(doorway.refusals.clone(), stream.accounts.clone(), environment)?;
         window.tasks.spawn(writer.run(window.stop.clone()));
         let http_ended = Arc::<OnceLock<String>>::default();
-        let sources = (plants.clone(), operations.clone());
+        let sources: (Arc<dyn PlantSource>, Arc<dyn OperationsSource>) = (plants.clone(), operations.clone());
         let served = http::serve(http_listener, observer.clone(), sources, doorway, window.stop.clone());
         let ended = http_ended.clone();
         window.tasks.spawn(async move {
