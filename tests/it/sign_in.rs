@@ -3,7 +3,7 @@
 
 mod front;
 
-use crate::harness::Harness;
+use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
 use crate::running::eventually;
 use crate::server::PATIENCE;
@@ -19,6 +19,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("sign_in::nothing_gets_around_it", nothing_gets_around),
         harness.trial("sign_in::without_it_a_name_of_elsewhere_is_answered_nothing", only_here),
         harness.trial("sign_in::what_is_refused_is_counted_and_audited", counted_and_audited),
+        harness.trial("sign_in::an_engineer_has_dead_letters_replayed", replayed_at_the_page),
     ]
 }
 
@@ -288,4 +289,70 @@ fn counted_and_audited(harness: &'static Harness) {
     }
     let told: Vec<String> = platform.mysql("genims_audit_db", "SELECT activity_description FROM user_activity_log");
     assert!(!told.iter().any(|told| told.contains("wrong and long") || told.contains(&secret)), "{told:?}");
+}
+
+fn replayed_at_the_page(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let size = ["--factories", "1", "--lines", "1", "--machines", "1", "--sensors", "1"];
+    let seeded = platform.cli(&[["seed", "plant"].as_slice(), &size].concat(), &[]);
+    assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
+    let mut front = Front::new(harness, false, "sign_in = \"required\"\n[[sinks]]\ntype = \"postgres\"");
+    front.reach(platform.variables());
+    let secret = front.add("ada", "engineer");
+    let client: Value =
+        serde_json::from_str(&front.cli(&["client", "--json", "add", "press-4", "--topic", "#"])).unwrap();
+    let client = client["secret"].as_str().unwrap();
+    let login = [("GENIMS_REPLAY_NAME", "press-4"), ("GENIMS_REPLAY_SECRET", client)];
+    let login = login.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    front.reach(&[platform.variables(), &login].concat());
+    front.serve();
+    let cookie = front.sign_in("ada", &secret);
+    let json = |path: &str| -> Value { serde_json::from_str(&front.get(path, Some(&cookie)).text).unwrap_or_default() };
+    eventually("it is ready", PATIENCE, || front.get("/readyz", None).status == 200);
+    let sent = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &front.mqtt.port().to_string(), "-V", "mqttv5", "-q", "1"])
+        .args(["-u", "press-4", "-P", client, "-t", "genims/v1/FAC-1/readings"])
+        .args(["-m", r#"{"sensor_id": "LATE-1", "value": 7.5}"#])
+        .output()
+        .unwrap();
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+
+    let press = |reason: &str| {
+        let proof = json("/api/v1/session")["proof"].as_str().unwrap().to_owned();
+        front.post("/operations/replay", Some(&cookie), &format!("reason={reason}&proof={proof}")).status
+    };
+    let ended = || {
+        eventually("the replay ends", PATIENCE, || !json("/api/v1/operations")["replay"]["ended_ms"].is_null());
+        let replay = json("/api/v1/operations")["replay"].clone();
+        ["asked", "stored"].map(|count| replay[count].as_u64().unwrap_or_else(|| panic!("{replay}")))
+    };
+    let count = |sql: &str| {
+        harness.block_on(async {
+            let client = connect_postgres(&platform.stack.postgres_url("genims_operations_db")).await;
+            client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+        })
+    };
+    let waiting = "SELECT count(*) FROM genims_internal.dead_letters WHERE replayed_at IS NULL";
+    eventually("the letter is there", PATIENCE, || count(waiting) == 1);
+    assert_eq!(press("no_reason"), 404);
+    assert_eq!(front.post("/operations/replay", Some(&cookie), "reason=unknown_sensor&proof=guessed").status, 403);
+    assert_eq!(press("unknown_sensor"), 303);
+    assert_eq!(ended(), [1, 0], "it is still unknown");
+
+    let known = || json("/stats")["catalogue"]["sensors"].as_i64().unwrap_or_default();
+    let before = known();
+    platform.execute(
+        "genims_master_db",
+        "INSERT INTO sensors SELECT (jsonb_populate_record(s, \
+         '{\"sensor_id\": \"LATE-1\", \"sensor_code\": \"L-1\"}')).* FROM sensors s LIMIT 1",
+    );
+    eventually("the catalogue follows", PATIENCE, || known() == before + 1);
+    assert_eq!(press("unknown_sensor"), 303);
+    assert_eq!(ended(), [1, 1]);
+    assert_eq!(count("SELECT count(*) FROM sensor_data WHERE sensor_id = 'LATE-1' AND measurement_value = 7.5"), 1);
+    assert_eq!(count(waiting), 0);
+    let entry = "SELECT CAST(COUNT(*) AS CHAR) FROM user_activity_log WHERE activity_description LIKE \
+                 'ada asked at the page to replay the dead letters of unknown_sensor%'";
+    let audited = || platform.mysql("genims_audit_db", entry).first().is_some_and(|count| count == "2");
+    eventually(&format!("who asked is audited: {}", front.log()), PATIENCE, audited);
 }
