@@ -24,17 +24,20 @@ pub fn options(settings: &Settings, stats: Result<&Value, &str>, warn_days: u32,
     CapacityOptions { warn_days, limit, data_dir: settings.data_dir.clone(), logs }
 }
 
-/// What stands there of the log of readings; only a snapshot has a forecast.
+/// What stands there of the log of readings; only a snapshot has a forecast, and only when the server has run for some seconds.
 fn told(stats: &Value) -> Result<LogFill, String> {
     let bytes = |at: &str| stats.pointer(at).and_then(Value::as_u64);
     let (Some(now), Some(most)) = (bytes("/spool/bytes"), bytes("/spool/bytes_max")) else {
         return Err("the server's /stats has no sizes: run the release that belongs to this program".to_owned());
     };
+    let seconds_until_full = stats.pointer("/fill/seconds_until_full").and_then(Value::as_f64);
+    let has_seen_some = stats.pointer("/rates/span_seconds").and_then(Value::as_f64).is_some_and(|span| span > 0.0);
     Ok(LogFill {
         bytes: now,
         bytes_max: most,
         full: stats.pointer("/spool/full") == Some(&Value::Bool(true)),
-        seconds_until_full: stats.pointer("/fill/seconds_until_full").and_then(Value::as_f64),
+        is_measured: seconds_until_full.is_some() || has_seen_some,
+        seconds_until_full,
     })
 }
 
@@ -56,9 +59,16 @@ mod tests {
         let mut snapshot = ServerSnapshot { fill, ..ServerSnapshot::default() };
         (snapshot.report.spool.bytes, snapshot.report.spool.bytes_max, snapshot.report.spool.full) = (4, 8, true);
         let of = |value: &Value| logs("", Ok(value))[0].told.clone();
-        let expected = LogFill { bytes: 4, bytes_max: 8, full: true, seconds_until_full: Some(60.0) };
+        let expected =
+            LogFill { bytes: 4, bytes_max: 8, full: true, is_measured: true, seconds_until_full: Some(60.0) };
         assert_eq!(of(&serde_json::to_value(&snapshot).expect("JSON")), Ok(expected));
-        let sizes = LogFill { seconds_until_full: None, ..expected };
+        snapshot.fill.seconds_until_full = None;
+        let just_started = LogFill { is_measured: false, seconds_until_full: None, ..expected };
+        assert_eq!(of(&serde_json::to_value(&snapshot).expect("JSON")), Ok(just_started));
+        snapshot.rates.span_seconds = 10.0;
+        let calm = LogFill { is_measured: true, ..just_started };
+        assert_eq!(of(&serde_json::to_value(&snapshot).expect("JSON")), Ok(calm), "it does not grow");
+        let sizes = just_started;
         assert_eq!(of(&serde_json::to_value(&snapshot.report).expect("JSON")), Ok(sizes));
         assert!(of(&Value::Null).is_err_and(|why| why.contains("/stats")));
     }

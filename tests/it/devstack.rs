@@ -1,6 +1,7 @@
 //! The development stack itself: the servers answer, come back, are shown, and keep to themselves.
 
-use crate::harness::{Harness, connect_postgres};
+use crate::harness::{self, Harness, connect_postgres};
+use crate::leftovers;
 use genims_dev::{EnvFile, ProcessId, Server, Stack};
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
@@ -23,6 +24,10 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("devstack::up_and_down_work_from_the_command_line", up_and_down_work_from_the_command_line),
         harness.trial("devstack::down_finds_what_was_brought_up_elsewhere", down_finds_what_was_brought_up_elsewhere),
         harness.trial("devstack::a_foreign_env_file_is_left_alone", a_foreign_env_file_is_left_alone),
+        harness.trial("devstack::memory_that_nobody_finds_is_given_back", memory_that_nobody_finds_is_given_back),
+        harness.trial("devstack::a_container_has_less_memory_than_its_machine", |_| {
+            harness::a_container_has_less_memory_than_its_machine();
+        }),
     ]
 }
 
@@ -266,4 +271,30 @@ fn a_foreign_env_file_is_left_alone(harness: &'static Harness) {
     std::fs::write(&path, "SECRET=1\n").unwrap();
     assert_eq!(stack.write_env_file(&path).unwrap(), EnvFile::NotOurs);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "SECRET=1\n");
+}
+
+/// Not that of others, nor what a process still works in.
+fn memory_that_nobody_finds_is_given_back(harness: &'static Harness) {
+    let (memory, disk) = (harness.folder("memory"), harness.folder("disk"));
+    let gone = memory.join("gone");
+    let data = |name: &str, origin: &std::path::Path| {
+        let data = memory.join(name);
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("origin"), origin.to_str().unwrap()).unwrap();
+        data
+    };
+    let (lost, found) = (data("genims-lost", &gone), data("genims-found", &disk));
+    let (other, used) = (data("other-lost", &gone), data("genims-used", &gone));
+    let unsaid = memory.join("genims-unsaid");
+    std::fs::create_dir(&unsaid).unwrap();
+    let bin = disk.join("genims-lost-bin");
+    std::fs::create_dir(&bin).unwrap();
+    let mut user = Command::new("sleep").arg("600").current_dir(&used).spawn().unwrap();
+    leftovers::give_memory_back(&memory, &disk);
+    let there = [&lost, &bin, &found, &other, &used, &unsaid].map(|folder| folder.exists());
+    user.kill().unwrap();
+    user.wait().unwrap();
+    assert_eq!(there, [false, false, true, true, true, true]);
+    leftovers::give_memory_back(&memory, &disk);
+    assert!(!used.exists(), "nobody works there any more");
 }

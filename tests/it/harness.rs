@@ -247,8 +247,26 @@ fn has_room_in_memory() -> bool {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib =
         text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse().ok());
-    let shm = rustix::fs::statvfs("/dev/shm").map_or(0, |found| found.f_bavail * found.f_frsize);
-    shm.min(kib.unwrap_or(0_u64) * 1024) > MEMORY_LEFT
+    let shm = rustix::fs::statvfs(leftovers::MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
+    let cgroup = |name: &str| std::fs::read_to_string(Path::new("/sys/fs/cgroup").join(name)).unwrap_or_default();
+    let own = left_in_cgroup(&cgroup("memory.max"), &cgroup("memory.current"), &cgroup("memory.stat"));
+    shm.min(kib.unwrap_or(0_u64) * 1024).min(own.unwrap_or(u64::MAX)) > MEMORY_LEFT
+}
+
+/// What is in memory counts against a container's limit, whatever its machine has; none without a limit. What was read from files and
+/// not looked at for long gives way.
+fn left_in_cgroup(max: &str, current: &str, stat: &str) -> Option<u64> {
+    let max: u64 = max.trim().parse().ok()?;
+    let current: u64 = current.trim().parse().ok()?;
+    let gives_way = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse().ok());
+    Some(max.saturating_sub(current.saturating_sub(gives_way.unwrap_or(0))))
+}
+
+pub(crate) fn a_container_has_less_memory_than_its_machine() {
+    assert_eq!(left_in_cgroup("max\n", "5\n", ""), None);
+    assert_eq!(left_in_cgroup("", "", ""), None);
+    assert_eq!(left_in_cgroup("100\n", "70\n", "anon 50\ninactive_file 20\n"), Some(50));
+    assert_eq!(left_in_cgroup("100\n", "170\n", ""), Some(0));
 }
 
 struct Stopwatch {

@@ -4,13 +4,19 @@
 //! and when that is dead its servers are stopped and its data is deleted.
 
 use genims_dev::{ProcessId, Stack};
+use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// In the folder of a run that failed: its data is wanted.
 const KEPT: &str = "kept-because-a-test-failed";
 /// Older ones are deleted.
 const KEPT_MAX: usize = 3;
+/// Where stacks have their data while there is room; and their programs, see `genims_dev`.
+pub(crate) const MEMORY: &str = "/dev/shm";
+const DISK: &str = "/var/tmp";
 
 /// Where all runs have their folders.
 pub(crate) fn root() -> PathBuf {
@@ -63,6 +69,35 @@ pub(crate) fn clear() {
         stop_stacks(run);
         delete(run);
     }
+    give_memory_back(Path::new(MEMORY), Path::new(DISK));
+}
+
+/// Deletes data in memory whose folder somebody deleted (`cargo clean`), so that no run finds it any more.
+pub(crate) fn give_memory_back(memory: &Path, disk: &Path) {
+    for data in folders(memory) {
+        let name = data.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Ok(origin) = fs::read(data.join("origin")) else { continue };
+        let origin = Path::new(OsStr::from_bytes(&origin));
+        let is_gone = fs::metadata(origin).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        if !name.starts_with("genims-") || data.is_symlink() || !is_gone || is_used(&data) {
+            continue;
+        }
+        if let Err(error) = fs::remove_dir_all(&data) {
+            eprintln!("cannot delete {}: {error}", data.display());
+        }
+        // Most have none.
+        let _ = fs::remove_dir_all(disk.join(format!("{name}-bin")));
+    }
+}
+
+/// Whether a process works in a folder, or its command line names it.
+fn is_used(folder: &Path) -> bool {
+    let named = folder.as_os_str().as_bytes();
+    folders(Path::new("/proc")).into_iter().any(|process| {
+        let works_there = fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
+        let command_line = fs::read(process.join("cmdline")).unwrap_or_default();
+        works_there || command_line.windows(named.len()).any(|part| part == named)
+    })
 }
 
 /// Whether the process that made a run's folder, `<pid>-<start ticks>`, still runs.

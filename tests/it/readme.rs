@@ -4,6 +4,7 @@
 //! What files a reader brings along (`press7.csv`, `event.json`) lies in the folder.
 
 use crate::backup::age_pair;
+use crate::capacity;
 use crate::document::{ALSO, Document, How, Reader, pieces, what_a_document_is_made_of};
 use crate::harness::Harness;
 use crate::running::eventually;
@@ -40,7 +41,7 @@ const TABLE: &[(&str, How)] = &[
     ("genims seed", How::Run(ALSO)),
     ("genims verify", How::Run(ALSO)),
     ("genims doctor", How::Run(ALSO)),
-    ("genims capacity", How::Run(|reader| reader.said.contains("nothing that is measured is short"))),
+    ("genims capacity", How::Act(capacity::is_told)),
     ("genims serve", How::Serve),
     ("[[listeners]]", How::Skip("its certificates are not here; locks tests such listeners")),
     ("mosquitto_pub -p 8883 ", How::Skip("locks sends over TLS")),

@@ -4,6 +4,7 @@
 
 mod scenes;
 
+use crate::capacity;
 use crate::document::{ALSO, Document, How, Reader, pieces};
 use crate::harness::Harness;
 use crate::platform::Platform;
@@ -77,6 +78,8 @@ const TABLE: &[(&str, How)] = &[
     ("genims deadletter replay", How::Watch),
     ("genims backup all ", How::Run(|reader| reader.entries("backups") == 17)),
     ("genims backup due ", How::Run(|reader| reader.entries("backups") == 17)),
+    ("genims capacity slow", How::Run(ALSO)),
+    ("genims capacity", How::Act(capacity::is_told)),
     ("genims checklist --html ", How::Run(|reader| reader.folder.join("golive.html").exists())),
     ("genims ", How::Run(ALSO)),
 ];

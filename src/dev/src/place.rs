@@ -54,6 +54,7 @@ impl Place {
         fs::create_dir_all(folder).map_err(DevstackError::io("create", folder))?;
         let folder = folder.canonicalize().map_err(DevstackError::io("find", folder))?;
         let link = folder.join("data");
+        let_go(&link)?;
         let data = match (in_memory, account.can_reach(&folder)?) {
             (false, true) => link,
             (true, _) => linked(&link, IN_MEMORY, &folder)?,
@@ -228,6 +229,15 @@ fn linked(link: &Path, parent: &str, folder: &Path) -> Result<PathBuf> {
     Ok(data)
 }
 
+/// Deletes a link whose target is gone, as that into memory is after a reboot: the data begins anew.
+fn let_go(link: &Path) -> Result<()> {
+    let is_gone = fs::metadata(link).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if is_gone && link.is_symlink() {
+        absent_is_fine(fs::remove_file(link)).map_err(DevstackError::io("replace", link))?;
+    }
+    Ok(())
+}
+
 /// Makes `link` point at `target`; only ever replaces a link.
 fn relink(link: &Path, target: &Path) -> Result<()> {
     if fs::read_link(link).is_ok_and(|found| found == target) {
@@ -267,6 +277,23 @@ mod tests {
         fs::remove_file(&link).unwrap();
         fs::create_dir(&link).unwrap();
         assert!(matches!(relink(&link, Path::new("/nowhere/one")), Err(DevstackError::Foreign { .. })));
+        assert!(link.is_dir());
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_let_go_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, there) = (dir.path().join("data"), dir.path().join("there"));
+        let_go(&link).unwrap();
+        fs::create_dir(&there).unwrap();
+        relink(&link, &there).unwrap();
+        let_go(&link).unwrap();
+        assert!(link.is_symlink(), "its target is there");
+        fs::remove_dir(&there).unwrap();
+        let_go(&link).unwrap();
+        assert!(!link.is_symlink());
+        fs::create_dir(&link).unwrap();
+        let_go(&link).unwrap();
         assert!(link.is_dir());
     }
 

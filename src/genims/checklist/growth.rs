@@ -31,6 +31,10 @@ fn judged(report: &CapacityReport) -> Outcome {
     let of_kind = |kind: CapacityKind| report.lines.iter().filter(move |line| line.kind == kind);
     let (all, known) =
         (of_kind(CapacityKind::Database).count(), of_kind(CapacityKind::Database).filter(measured).count());
+    if known == 0 {
+        let remedy = "run `genims capacity`: it says why; what came today counts from tomorrow on";
+        return Outcome::unknown(format!("growth of none of {all} databases is measured"), remedy);
+    }
     let left = |line: &CapacityLine| line.days_left.unwrap_or(f64::INFINITY);
     let filling = of_kind(CapacityKind::Disk).filter(|line| line.days_left.is_some());
     let soonest = filling.min_by(|one, other| left(one).total_cmp(&left(other)));
@@ -62,12 +66,18 @@ mod tests {
 
     #[test]
     fn a_line_holds_fails_or_is_unknown_as_the_report_says() {
-        let database = line(CapacityKind::Database, "genims_hr_db", CapacityState::Unmeasured, None);
+        let unmeasured = line(CapacityKind::Database, "genims_crm_db", CapacityState::Unmeasured, None);
+        let database = line(CapacityKind::Database, "genims_hr_db", CapacityState::Enough, Some(1.0));
         let disks = [400.4, 90.0].map(|days| line(CapacityKind::Disk, "disk", CapacityState::Enough, Some(days)));
-        let held = of([vec![database.clone()], disks.to_vec()].concat());
+        let held = of([vec![database.clone(), unmeasured.clone()], disks.to_vec()].concat());
         assert_eq!(held.state, LineState::Holds);
-        assert_eq!(held.found, "growth of 0 of 1 databases is measured; disk: 90 days left");
-        assert!(of(vec![database.clone()]).found.ends_with("no disk fills up"));
+        assert_eq!(held.found, "growth of 1 of 2 databases is measured; disk: 90 days left");
+        assert!(of(vec![database]).found.ends_with("no disk fills up"));
+        let nothing = of([vec![unmeasured], disks.to_vec()].concat());
+        assert_eq!(
+            (nothing.state, nothing.found.as_str()),
+            (LineState::Unknown, "growth of none of 1 databases is measured")
+        );
         let numbers = line(CapacityKind::Numbers, "numbers of hr: a.id", CapacityState::Short, None);
         let short = of(vec![line(CapacityKind::Disk, "disk", CapacityState::Short, Some(12.0)), numbers]);
         assert_eq!(

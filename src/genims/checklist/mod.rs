@@ -38,7 +38,7 @@ pub struct ChecklistPlaces<'a> {
     pub backups: Option<&'a Path>,
     /// What a database server is given from one answer to the next.
     pub answer_max: Duration,
-    /// `/stats` of the running server.
+    /// The snapshot of the running server.
     pub stats: &'a dyn Fn() -> Result<serde_json::Value, String>,
     pub now: DateTime<Utc>,
 }

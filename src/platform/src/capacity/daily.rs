@@ -24,7 +24,8 @@ pub(super) struct Partitioned {
     pub(super) days_ahead: u64,
     /// Rows lie where no day is meant.
     pub(super) default_is_filled: bool,
-    pub(super) inflow: Inflow,
+    /// None where the partitions do not say how large they are.
+    pub(super) inflow: Option<Inflow>,
 }
 
 /// The day of a partition by its name, `sensor_data_20261122`.
@@ -54,7 +55,7 @@ impl Partitioned {
             ..Inflow::default()
         };
         let default_is_filled = partitions.iter().any(|partition| partition.day.is_none() && partition.is_filled);
-        Self { table: table.to_owned(), days_ahead, default_is_filled, inflow }
+        Self { table: table.to_owned(), days_ahead, default_is_filled, inflow: Some(inflow) }
     }
 }
 
@@ -68,6 +69,12 @@ mod tests {
 
     fn partition(day: &str, bytes: u64, is_filled: bool) -> Partition {
         Partition { day: Some(date(day)), bytes, is_filled }
+    }
+
+    /// Bytes that came, and the age of the oldest that are there.
+    fn came(partitions: &[Partition], today: &str) -> (f64, Option<u64>) {
+        let inflow = Partitioned::of("sensor_data", partitions, date(today)).inflow.expect("measured");
+        (inflow.came_bytes, inflow.age_days)
     }
 
     #[test]
@@ -89,12 +96,10 @@ mod tests {
             partition("2024-03-05", 700, true),
         ];
         let found = Partitioned::of("sensor_data", &partitions, date("2024-03-05"));
-        assert_eq!((found.inflow.came_bytes, found.inflow.age_days, found.inflow.bytes), (3_000.0, Some(14), 13_200));
-        assert!(!found.default_is_filled);
-        let none = Partitioned::of("sensor_data", &partitions[4..], date("2024-03-05"));
-        assert_eq!((none.inflow.came_bytes, none.inflow.age_days), (0.0, Some(0)));
-        let to_come = Partitioned::of("sensor_data", &partitions[4..], date("2024-03-04"));
-        assert_eq!((to_come.inflow.came_bytes, to_come.inflow.age_days), (0.0, None));
+        assert_eq!((found.inflow.map(|inflow| inflow.bytes), found.default_is_filled), (Some(13_200), false));
+        assert_eq!(came(&partitions, "2024-03-05"), (3_000.0, Some(14)));
+        assert_eq!(came(&partitions[4..], "2024-03-05"), (0.0, Some(0)));
+        assert_eq!(came(&partitions[4..], "2024-03-04"), (0.0, None), "of days to come");
     }
 
     #[test]

@@ -5,12 +5,16 @@ use super::known::{Disk, FileSystem, Known};
 use super::report::{CapacityKind, CapacityLine, CapacityState};
 use crate::doctor::{is_local, size_text};
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What lies in the server's data folder.
 const LOGS: &str = "the server's data folder";
+/// With less free than both of these a disk is nearly full, whatever growth is measured: one statement that sorts, or one backup, fills
+/// it. A twentieth of a large disk is no hurry, and on a small one so many bytes are never free.
+const NEARLY_FULL_SHARE: f64 = 0.05;
+const NEARLY_FULL_BYTES: u64 = 10_000_000_000;
 
 pub(super) fn file_system(path: &Path) -> io::Result<FileSystem> {
     let device = std::fs::metadata(path)?.dev();
@@ -30,7 +34,10 @@ pub(super) fn of_server(place: &str, directory: Option<&str>) -> Disk {
     }
     match file_system(Path::new(directory)) {
         Ok(found) => Disk::Here(found),
-        Err(error) => Disk::Unknown(format!("unknown: not on this machine ({directory}: {error})")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Disk::Unknown(format!("unknown: not on this machine ({directory}: {error})"))
+        }
+        Err(error) => Disk::Unknown(format!("unknown: it cannot be looked at ({directory}: {error})")),
     }
 }
 
@@ -99,21 +106,29 @@ impl Volume {
         };
         let growth = (self.measured > 0).then_some(self.growth);
         let left = days_left(self.free as f64, growth);
+        let nearly_full = is_nearly_full(self.free, total);
         let state = match (growth, left) {
+            _ if nearly_full => CapacityState::Short,
             (_, Some(days)) if days < f64::from(warn_days) => CapacityState::Short,
             (None, _) => CapacityState::Unmeasured,
             (Some(_), _) => CapacityState::Enough,
         };
-        let mut remark = format!("holds {}", self.holds.join(", "));
+        let mut remark = String::new();
+        if nearly_full {
+            remark.push_str(&format!("nearly full, {} are free: make room; ", size_text(self.free as f64)));
+        }
+        remark.push_str(&format!("holds {}", self.holds.join(", ")));
         if self.databases > 0 {
             remark.push_str(&format!("; growth of {} of {} databases", self.measured, self.databases));
         }
         if let Some(logs) = logs {
             remark.push_str(&format!("; the logs may take another {}", size_text(logs as f64)));
+            // No fault by itself: they take it only while a database is away, and then for as long as the disk allows.
             if logs > self.free {
                 let free = size_text(self.free as f64);
-                remark
-                    .push_str(&format!(", and {free} are free: make room, or lower max_bytes of [spool] and [routes]"));
+                remark.push_str(&format!(
+                    ", and only {free} are free: make room, or lower max_bytes of [spool] and [routes]"
+                ));
             }
         }
         let (now, limit) = (Some(used), Some(total));
@@ -126,6 +141,10 @@ impl Volume {
             ..CapacityLine::new(CapacityKind::Disk, self.what, remark)
         }
     }
+}
+
+fn is_nearly_full(free: u64, total: u64) -> bool {
+    free < NEARLY_FULL_BYTES && (free as f64) < total as f64 * NEARLY_FULL_SHARE
 }
 
 /// A line for each file system; `data` is that of the server's data folder, with what its logs may still take.
@@ -199,9 +218,25 @@ mod tests {
         assert_eq!(lines(&all, None, 20)[0].state, CapacityState::Enough, "as many days as asked for");
         let small = lines(&[], Some((here(2), 50 * GB)), 30);
         assert!(
-            small[0].remark.contains("40.0 GB are free") && small[0].state == CapacityState::Unmeasured,
+            small[0].remark.contains("only 40.0 GB are free") && small[0].state == CapacityState::Unmeasured,
             "{small:?}"
         );
+    }
+
+    #[test]
+    fn a_disk_that_is_nearly_full_is_short_whatever_is_measured() {
+        let state = |free, total, a_day| {
+            let disk = Disk::Here(FileSystem { free, total, ..here(1) });
+            lines(&[known("a", Engine::Postgresql, disk, a_day)], None, 30)[0].state
+        };
+        assert_eq!([state(0, 100 * GB, None), state(0, 100 * GB, Some(0.0))], [CapacityState::Short; 2]);
+        assert_eq!([state(5 * GB - 1, 100 * GB, Some(-1.0)), state(0, 10, None)], [CapacityState::Short; 2]);
+        assert_eq!(
+            [state(5 * GB, 100 * GB, Some(0.0)), state(10 * GB, 900 * GB, Some(0.0))],
+            [CapacityState::Enough; 2]
+        );
+        let full = lines(&[], Some((FileSystem { free: GB, ..here(2) }, 0)), 30);
+        assert!(full[0].remark.starts_with("nearly full, 1.0 GB are free: make room; holds the server's"), "{full:?}");
     }
 
     #[test]

@@ -44,6 +44,34 @@ impl Inflow {
             age_days: counted.age_days,
         }
     }
+
+    /// Complete days that it is the sum of: a table of three days did not grow for seven, however old its neighbours are.
+    fn days(&self) -> u64 {
+        self.age_days.unwrap_or(0).min(DAYS)
+    }
+}
+
+/// What could have said when its rows came, and did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// Tables that gave no answer: locked, slow, or closed to the login.
+    pub(super) silent: usize,
+    /// Time series that hold nothing of these days: what comes into them, as into an archive, bears the time of long ago.
+    pub(super) undated: usize,
+}
+
+impl LeftOut {
+    fn remark(self) -> String {
+        let Self { silent, undated } = self;
+        let mut remark = String::new();
+        if silent > 0 {
+            remark.push_str(&format!("; {silent} table{} gave no answer", if silent == 1 { "" } else { "s" }));
+        }
+        if undated > 0 {
+            remark.push_str(&format!("; not measured: {undated} time series with nothing of these days"));
+        }
+        remark
+    }
 }
 
 /// How fast one database grows.
@@ -57,31 +85,35 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    /// `bytes` are the whole database's; `silent` tables did not say when their rows came, though they could have.
-    pub(super) fn of(inflows: &[Inflow], bytes: u64, silent: usize) -> Self {
-        // A database of three days did not grow for seven.
-        let age = inflows.iter().filter_map(|inflow| inflow.age_days).max().unwrap_or(0).min(DAYS);
-        if inflows.is_empty() || age == 0 {
-            let why =
-                if inflows.is_empty() { "no table says when its rows came" } else { "no row is older than today" };
-            return Self { remark: format!("growth is not measured: {why}"), ..Self::default() };
-        }
+    /// `bytes` are the whole database's.
+    pub(super) fn of(inflows: &[Inflow], bytes: u64, left_out: LeftOut) -> Self {
+        let ages: Vec<u64> = inflows.iter().map(Inflow::days).filter(|days| *days > 0).collect();
+        let (Some(least), Some(most)) = (ages.iter().min(), ages.iter().max()) else {
+            let why = if !inflows.is_empty() {
+                "no row is older than today"
+            } else if left_out.silent == 0 {
+                "no table says when its rows came"
+            } else {
+                "of what says when its rows came, nothing answered"
+            };
+            let remark = format!("growth is not measured: {why}{}", left_out.remark());
+            return Self { remark, ..Self::default() };
+        };
         let sum = |of: fn(&Inflow) -> f64| inflows.iter().map(of).sum::<f64>();
-        let came = sum(|inflow| inflow.came_bytes) / age as f64;
+        let came = sum(|inflow| inflow.came_bytes / inflow.days().max(1) as f64);
         let expires = sum(|inflow| inflow.expiring_bytes) / DAYS as f64;
         let measured = sum(|inflow| inflow.bytes as f64);
-        let mut remark = format!("mean of {age} complete day{}", if age == 1 { "" } else { "s" });
+        let up_to = if least == most { "" } else { "up to " };
+        let mut remark = format!("mean of {up_to}{most} complete day{}", if *most == 1 { "" } else { "s" });
         if bytes > 0 {
             let share = (measured / bytes as f64 * 100.0).min(100.0);
             remark.push_str(&format!(", of tables with {share:.0} % of its bytes"));
         }
-        if silent > 0 {
-            remark.push_str(&format!("; {silent} table{} gave no answer", if silent == 1 { "" } else { "s" }));
-        }
+        remark.push_str(&left_out.remark());
         if expires > 0.0 {
             remark.push_str(&format!("; {} a day come, {} expire", size_text(came), size_text(expires)));
         }
-        let rows = |inflow: &Inflow| Some((inflow.table.clone(), inflow.rows? as f64 / age as f64));
+        let rows = |inflow: &Inflow| Some((inflow.table.clone(), inflow.rows? as f64 / inflow.days().max(1) as f64));
         Self { a_day: Some(came - expires), remark, rows_a_day: inflows.iter().filter_map(rows).collect() }
     }
 
@@ -100,6 +132,8 @@ pub(super) fn days_left(room: f64, a_day: Option<f64>) -> Option<f64> {
 mod tests {
     use super::*;
 
+    const NONE: LeftOut = LeftOut { silent: 0, undated: 0 };
+
     fn inflow(table: &str, bytes: u64, counted: Counted) -> Inflow {
         Inflow::of_rows(table, bytes, &counted)
     }
@@ -108,7 +142,7 @@ mod tests {
     fn the_rows_of_a_week_times_their_mean_size_make_a_day() {
         let counted = Counted { all: 100, recent: 14, expiring: 0, age_days: Some(300) };
         let growth =
-            Growth::of(&[inflow("orders", 100_000, counted), inflow("empty", 0, Counted::default())], 400_000, 0);
+            Growth::of(&[inflow("orders", 100_000, counted), inflow("empty", 0, Counted::default())], 400_000, NONE);
         assert_eq!((growth.a_day, growth.rows_a_day("orders")), (Some(2_000.0), Some(2.0)));
         assert_eq!((growth.rows_a_day("empty"), growth.rows_a_day("other")), (Some(0.0), None));
         assert_eq!(growth.remark, "mean of 7 complete days, of tables with 25 % of its bytes");
@@ -118,12 +152,14 @@ mod tests {
     fn a_young_database_is_measured_over_the_days_that_it_has() {
         let of = |age_days| {
             let counted = Counted { all: 30, recent: 30, expiring: 0, age_days };
-            Growth::of(&[inflow("orders", 3_000, counted)], 3_000, 2)
+            Growth::of(&[inflow("orders", 3_000, counted)], 3_000, LeftOut { silent: 2, undated: 1 })
         };
         assert_eq!(of(Some(3)).a_day, Some(1_000.0));
+        let one = of(Some(1)).remark;
+        assert!(one.starts_with("mean of 1 complete day, "), "{one}");
         assert!(
-            of(Some(1)).remark.starts_with("mean of 1 complete day, ")
-                && of(Some(1)).remark.contains("2 tables gave no")
+            one.ends_with("; 2 tables gave no answer; not measured: 1 time series with nothing of these days"),
+            "{one}"
         );
         for (young, none) in [(Some(0), "older than today"), (None, "older than today")] {
             let growth = of(young);
@@ -134,16 +170,30 @@ mod tests {
             came_bytes: 70.0,
             ..inflow("days", 1, Counted { age_days: Some(9), ..Counted::default() })
         };
-        let growth = Growth::of(&[uncounted], 1, 0);
+        let growth = Growth::of(&[uncounted], 1, NONE);
         assert_eq!((growth.a_day, growth.rows_a_day("days")), (Some(10.0), None));
-        let nothing = Growth::of(&[], 3_000, 0);
+        let nothing = Growth::of(&[], 3_000, NONE);
         assert!(nothing.a_day.is_none() && nothing.remark.contains("no table says"), "{nothing:?}");
+        let silent = Growth::of(&[], 3_000, LeftOut { silent: 1, undated: 0 });
+        assert!(
+            silent.a_day.is_none() && silent.remark.ends_with("nothing answered; 1 table gave no answer"),
+            "{silent:?}"
+        );
+    }
+
+    #[test]
+    fn a_stream_begun_yesterday_is_not_spread_over_the_days_of_older_tables() {
+        let old = inflow("plants", 1_000, Counted { all: 10, recent: 0, expiring: 0, age_days: Some(2_000) });
+        let young = inflow("readings", 70_000, Counted { all: 700, recent: 700, expiring: 0, age_days: Some(1) });
+        let growth = Growth::of(&[old, young], 71_000, NONE);
+        assert_eq!((growth.a_day, growth.rows_a_day("readings")), (Some(70_000.0), Some(700.0)));
+        assert!(growth.remark.starts_with("mean of up to 7 complete days, "), "{}", growth.remark);
     }
 
     #[test]
     fn what_expires_by_itself_is_no_growth() {
         let counted = Counted { all: 1_000, recent: 70, expiring: 70, age_days: Some(90) };
-        let growth = Growth::of(&[inflow("readings", 1_000_000_000, counted)], 1_000_000_000, 0);
+        let growth = Growth::of(&[inflow("readings", 1_000_000_000, counted)], 1_000_000_000, NONE);
         assert_eq!(growth.a_day, Some(0.0));
         assert!(growth.remark.ends_with("; 10.0 MB a day come, 10.0 MB expire"), "{}", growth.remark);
     }

@@ -36,6 +36,8 @@ pub struct LogFill {
     pub bytes: u64,
     pub bytes_max: u64,
     pub full: bool,
+    /// Whether its growth is known: not of a server that has just started, nor from its /stats.
+    pub is_measured: bool,
     /// At its present growth; none while it does not grow.
     pub seconds_until_full: Option<f64>,
 }
@@ -84,6 +86,9 @@ pub(super) fn log(place: &LogPlace, on_disk: Option<u64>) -> CapacityLine {
             (CapacityState::Short, "a database stays behind: `genims top` shows which by its PENDING".to_owned())
         }
         Err(_) => (CapacityState::Unmeasured, remark),
+        Ok(_) if !fill.is_measured => {
+            (CapacityState::Unmeasured, "growth is not measured: the server has not run for long enough".to_owned())
+        }
         Ok(_) if seconds.is_some() => (CapacityState::Enough, "at the growth of the last minute".to_owned()),
         Ok(_) => (CapacityState::Enough, "at the growth of the last minute not full within 30 days".to_owned()),
     };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::capacity::daily::Partition;
-use crate::capacity::growth::{Counted, Growth, Inflow};
+use crate::capacity::growth::{Counted, Growth, Inflow, LeftOut};
 use crate::capacity::known::Disk;
 use genims_databases::Engine;
 use std::slice::from_ref;
@@ -26,7 +26,7 @@ fn numbering(name: &str, table: Option<&str>, last: u64) -> Numbering {
 }
 
 fn told(bytes: u64, seconds_until_full: Option<f64>, full: bool) -> LogPlace {
-    let told = Ok(LogFill { bytes, bytes_max: 1_000, full, seconds_until_full });
+    let told = Ok(LogFill { bytes, bytes_max: 1_000, full, is_measured: true, seconds_until_full });
     LogPlace { what: "log of readings", folder: "spool".into(), bytes_max: 2_000, told }
 }
 
@@ -38,6 +38,13 @@ fn a_log_is_short_from_half_on_or_when_it_is_soon_full() {
     assert_eq!(state(100, Some(3_599.0), false), CapacityState::Short);
     assert_eq!([state(99, Some(1.0), false), state(100, Some(3_600.0), false)], [CapacityState::Enough; 2]);
     assert_eq!(state(10, None, true), CapacityState::Short);
+    let young = |bytes| {
+        let fill = LogFill { bytes, bytes_max: 1_000, ..LogFill::default() };
+        log(&LogPlace { told: Ok(fill), ..told(0, None, false) }, None)
+    };
+    let calm = young(500);
+    assert!(calm.state == CapacityState::Unmeasured && calm.remark.starts_with("growth is not measured"), "{calm:?}");
+    assert_eq!(young(501).state, CapacityState::Short, "however it grows");
     let line = log(&told(200, Some(172_800.0), false), Some(7));
     assert_eq!(
         (line.now, line.limit, line.days_left, line.growth_a_day),
@@ -60,7 +67,7 @@ fn without_a_server_a_log_has_the_size_of_its_folder_and_no_forecast() {
 fn numbers_last_as_long_as_rows_come_in_as_they_did() {
     let mut one = known("genims_hr_db");
     let counted = Counted { all: 70, recent: 70, expiring: 0, age_days: Some(30) };
-    one.growth = Growth::of(&[Inflow::of_rows("orders", 700, &counted)], 700, 0);
+    one.growth = Growth::of(&[Inflow::of_rows("orders", 700, &counted)], 700, LeftOut::default());
     one.numberings = vec![numbering("orders.id", Some("orders"), 200), numbering("loose", None, 300)];
     let found = numbers(from_ref(&one), 40);
     let [line] = &found[..] else { panic!("{found:?}") };

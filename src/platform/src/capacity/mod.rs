@@ -3,7 +3,8 @@
 //! Enters: the registry, what the running server says of its logs, how long an answer may take. Leaves: a [`CapacityReport`], measured
 //! from what databases know by themselves: the partitions of the last complete days, and rows of these days times the mean size of
 //! a row. Invariants: nothing is changed, and nothing kept for the next run; what nobody measures is said to be not measured and is
-//! no number; a server that does not answer stops no other.
+//! no number; a server that does not answer stops no other, and a table that does not answer costs its own measure alone; few
+//! databases are counted at once, and for a bounded time.
 //!
 //! - [`postgres`], [`mysql`], [`mongo`]: how each engine is asked, within [`limits`]; [`tables`]: by which column rows came
 //! - [`known`]: what one database said; [`growth`], [`daily`]: bytes a day and days left
@@ -29,13 +30,17 @@ use crate::errors::PlatformError;
 use futures_util::future::join_all;
 use genims_databases::{Database, Engine, Environment, Registry};
 use known::Known;
+use limits::Limits;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// What a server is given for one answer unless the caller says otherwise: large tables are counted.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// With fewer days left something is short unless the caller says otherwise: what a purchase takes.
 pub const WARN_DAYS: u32 = 30;
+/// Databases that count at the same time: most are of one server, which has a plant to serve.
+const AT_ONCE: usize = 4;
 
 #[derive(Clone, Debug)]
 pub struct CapacityOptions {
@@ -47,7 +52,7 @@ pub struct CapacityOptions {
     pub logs: Vec<LogPlace>,
 }
 
-/// Asks all databases of the registry at the same time; `done` hears of each that has answered.
+/// Asks all databases of the registry, a few at once; `done` hears of each that has answered.
 pub async fn run(
     registry: &Registry,
     environment: &Environment,
@@ -55,8 +60,11 @@ pub async fn run(
     done: &dyn Fn(&str),
 ) -> CapacityReport {
     let started = Instant::now();
+    let (limits, turns) = (Limits::new(options.limit), &Semaphore::new(AT_ONCE));
     let asked = join_all(registry.all().iter().map(|database| async move {
-        let answer = ask(registry, database, environment, options.limit).await;
+        // It is never closed.
+        let _turn = turns.acquire().await;
+        let answer = limits.whole(&database.name, ask(registry, database, environment, limits)).await;
         done(&database.name);
         answer
     }));
@@ -86,12 +94,12 @@ async fn ask(
     registry: &Registry,
     database: &Database,
     environment: &Environment,
-    limit: Duration,
+    limits: Limits,
 ) -> Result<Known, PlatformError> {
     let columns = || tables::columns(registry, database);
     match database.engine {
-        Engine::Postgresql => postgres::ask(database, environment, &columns()?, limit).await,
-        Engine::Mysql => mysql::ask(database, environment, &columns()?, limit).await,
-        Engine::Mongodb => mongo::ask(database, environment, limit).await,
+        Engine::Postgresql => postgres::ask(database, environment, &columns()?, limits).await,
+        Engine::Mysql => mysql::ask(database, environment, &columns()?, limits).await,
+        Engine::Mongodb => mongo::ask(database, environment, limits).await,
     }
 }

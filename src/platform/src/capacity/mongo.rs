@@ -1,10 +1,11 @@
 //! What the document store knows of its size and growth: documents by the field by which they expire, time series by their buckets,
-//! whose ids begin with the time of their first measurement. Collections that say neither are not measured.
+//! whose ids begin with the time of their first measurement. Collections that say neither are not measured, nor are time series that hold
+//! nothing of these days: an archive gets what is years old, and its ids do not say when.
 
 use super::disk;
-use super::growth::{Counted, DAYS, Growth, Inflow};
+use super::growth::{Counted, DAYS, Growth, Inflow, LeftOut};
 use super::known::{Disk, Known, server};
-use super::limits;
+use super::limits::{self, Limits};
 use crate::errors::PlatformError;
 use chrono::{NaiveTime, Utc};
 use futures_util::TryStreamExt;
@@ -19,28 +20,35 @@ use std::time::Duration;
 const DAY_SECONDS: i64 = 86_400;
 const SPAN_SECONDS: i64 = DAYS as i64 * DAY_SECONDS;
 
-/// `limit`: for one answer.
 pub(super) async fn ask(
     database: &Database,
     environment: &Environment,
-    limit: Duration,
+    limits: Limits,
 ) -> Result<Known, PlatformError> {
     let settings = MongoSettings::from_environment(database, environment)?;
     let client = settings.client().await?;
     let place = settings.place();
     let failed = |source| PlatformError::from(settings.error(source));
     let store = client.database(settings.database_name());
+    let limit = limits.answer;
     let statistics = limits::answer(&place, limit, store.run_command(doc! { "dbStats": 1 })).await?.map_err(failed)?;
     let bytes = (number(&statistics, "storageSize") + number(&statistics, "indexSize")) as u64;
     let session = Session { store, today: midnight(), limit };
-    let timed = limits::answer(&place, limit, session.timed()).await?.map_err(failed)?;
-    let (mut inflows, mut silent) = (Vec::new(), 0);
-    for one in &timed {
-        match limits::answer(&place, limit, session.inflow(one)).await? {
-            Ok(Some(inflow)) => inflows.push(inflow),
-            Ok(None) => silent += 1,
-            Err(error) if is_refused(&error) => silent += 1,
-            Err(error) => return Err(failed(error)),
+    let collections = limits::answer(&place, limit, session.collections()).await?.map_err(failed)?;
+    let (mut inflows, mut left_out) = (Vec::new(), LeftOut::default());
+    for collection in collections {
+        if limits.are_reached() {
+            left_out.silent += 1;
+            continue;
+        }
+        // One that takes long for its commands, or is refused, costs no other: only a connection that fails ends all.
+        match limits::answer(&place, limit, session.measured(collection)).await {
+            Ok(Ok(Measured::Inflow(inflow))) => inflows.push(inflow),
+            Ok(Ok(Measured::Untimed)) => {}
+            Ok(Ok(Measured::Undated)) => left_out.undated += 1,
+            Ok(Ok(Measured::Hidden)) | Err(_) => left_out.silent += 1,
+            Ok(Err(error)) if is_refused(&error) => left_out.silent += 1,
+            Ok(Err(error)) => return Err(failed(error)),
         }
     }
     let disk = limits::answer(&place, limit, of_server(&client, &place, &statistics)).await?;
@@ -49,7 +57,7 @@ pub(super) async fn ask(
         engine: Engine::Mongodb,
         server: server(&place).to_owned(),
         bytes,
-        growth: Growth::of(&inflows, bytes, silent),
+        growth: Growth::of(&inflows, bytes, left_out),
         partitioned: Vec::new(),
         numberings: Vec::new(),
         transaction_age: None,
@@ -77,6 +85,18 @@ struct Timed {
     expires_after: Option<Duration>,
 }
 
+/// What one collection said.
+#[derive(Debug, PartialEq)]
+enum Measured {
+    Inflow(Inflow),
+    /// It says of nothing when it came.
+    Untimed,
+    /// It holds times of long ago alone: whether something came on these days is not to be told from them.
+    Undated,
+    /// The buckets are not to be seen.
+    Hidden,
+}
+
 #[derive(Debug, PartialEq)]
 enum By {
     Field(String),
@@ -93,6 +113,15 @@ impl Timed {
                 Bson::ObjectId(ObjectId::from_parts(seconds, [0; 5], [0; 3]))
             }
         }
+    }
+
+    /// `bytes` on disk.
+    fn measured(&self, bytes: u64, counted: &Counted) -> Measured {
+        let is_of_long_ago = counted.recent == 0 && counted.age_days.is_some_and(|days| days > 0);
+        if self.by == By::Buckets && is_of_long_ago {
+            return Measured::Undated;
+        }
+        Measured::Inflow(Inflow::of_rows(&self.name, bytes, counted))
     }
 
     fn field(&self) -> &str {
@@ -119,32 +148,38 @@ struct Session {
 }
 
 impl Session {
-    async fn timed(&self) -> Result<Vec<Timed>, Error> {
-        let (mut timed, mut collections) = (Vec::new(), self.store.list_collections().await?);
-        while let Some(collection) = collections.try_next().await? {
-            if collection.collection_type == CollectionType::View || collection.name.starts_with("system.") {
-                continue;
-            }
-            if collection.options.timeseries.is_some() {
-                let CollectionSpecification { name, options, .. } = collection;
-                timed.push(Timed { name, by: By::Buckets, expires_after: options.expire_after_seconds });
-                continue;
-            }
-            let mut indexes = self.store.collection::<Document>(&collection.name).list_indexes().await?;
-            while let Some(index) = indexes.try_next().await? {
-                let expires_after = index.options.and_then(|options| options.expire_after);
-                if let (Some(_), Some(field)) = (expires_after, index.keys.keys().next()) {
-                    let by = By::Field(field.clone());
-                    timed.push(Timed { name: collection.name.clone(), by, expires_after });
-                    break;
-                }
-            }
-        }
-        Ok(timed)
+    async fn collections(&self) -> Result<Vec<CollectionSpecification>, Error> {
+        let found: Vec<CollectionSpecification> = self.store.list_collections().await?.try_collect().await?;
+        let is_own = |one: &CollectionSpecification| {
+            one.collection_type != CollectionType::View && !one.name.starts_with("system.")
+        };
+        Ok(found.into_iter().filter(is_own).collect())
     }
 
-    /// None where the buckets are not to be seen.
-    async fn inflow(&self, timed: &Timed) -> Result<Option<Inflow>, Error> {
+    async fn measured(&self, collection: CollectionSpecification) -> Result<Measured, Error> {
+        match self.timed(collection).await? {
+            Some(timed) => self.inflow(&timed).await,
+            None => Ok(Measured::Untimed),
+        }
+    }
+
+    async fn timed(&self, collection: CollectionSpecification) -> Result<Option<Timed>, Error> {
+        let CollectionSpecification { name, options, .. } = collection;
+        if options.timeseries.is_some() {
+            return Ok(Some(Timed { name, by: By::Buckets, expires_after: options.expire_after_seconds }));
+        }
+        let mut indexes = self.store.collection::<Document>(&name).list_indexes().await?;
+        while let Some(index) = indexes.try_next().await? {
+            let expires_after = index.options.and_then(|options| options.expire_after);
+            if let (Some(_), Some(field)) = (expires_after, index.keys.keys().next()) {
+                let by = By::Field(field.clone());
+                return Ok(Some(Timed { name, by, expires_after }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn inflow(&self, timed: &Timed) -> Result<Measured, Error> {
         let statistics = self.store.run_command(doc! { "collStats": &timed.name }).await?;
         let bytes = number(&statistics, "storageSize") + number(&statistics, "totalIndexSize");
         // Room of what went is used again.
@@ -153,7 +188,7 @@ impl Session {
         let all = collection.estimated_document_count().max_time(self.limit).await?;
         let buckets = statistics.get_document("timeseries").map_or(0.0, |series| number(series, "bucketCount"));
         if all == 0 && buckets > 0.0 {
-            return Ok(None);
+            return Ok(Measured::Hidden);
         }
         let recent = self.count(&collection, timed, self.today - SPAN_SECONDS).await?;
         let expiring = match timed.expires_after {
@@ -165,7 +200,7 @@ impl Session {
         };
         let age_days = self.oldest(&collection, timed).await?.map(|oldest| age_days(self.today, oldest));
         let counted = Counted { all, recent, expiring, age_days: age_days.flatten() };
-        Ok(Some(Inflow::of_rows(&timed.name, taken, &counted)))
+        Ok(timed.measured(taken, &counted))
     }
 
     /// Of so many days from a moment on.
@@ -233,6 +268,18 @@ mod tests {
         let field = timed(By::Field("sent_at".to_owned()));
         assert_eq!((field.field(), field.stored_in().as_str()), ("sent_at", "sensor_readings"));
         assert_eq!(field.key(1_709_164_800), Bson::DateTime(DateTime::from_millis(1_709_164_800_000)));
+    }
+
+    #[test]
+    fn a_series_of_long_ago_does_not_say_what_came() {
+        let counted = |recent, age_days| Counted { all: 9, recent, expiring: 0, age_days };
+        let of = |by, recent, age_days| timed(by).measured(900, &counted(recent, age_days));
+        assert_eq!(of(By::Buckets, 0, Some(1_098)), Measured::Undated);
+        for (recent, age_days) in [(1, Some(1_098)), (0, Some(0)), (0, None)] {
+            assert!(matches!(of(By::Buckets, recent, age_days), Measured::Inflow(_)), "{recent} {age_days:?}");
+        }
+        let sent = of(By::Field("sent_at".to_owned()), 0, Some(90));
+        assert!(matches!(sent, Measured::Inflow(inflow) if inflow.came_bytes == 0.0), "none came");
     }
 
     #[test]

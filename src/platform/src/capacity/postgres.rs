@@ -3,26 +3,25 @@
 
 use super::daily::{self, Partition, Partitioned};
 use super::disk;
-use super::growth::{Counted, DAYS, Growth, Inflow};
+use super::growth::{Counted, DAYS, Growth, Inflow, LeftOut};
 use super::known::{Known, Numbering, server};
-use super::limits::{self, LOCK_WAIT};
+use super::limits::{self, LOCK_WAIT, Limits};
 use crate::errors::PlatformError;
 use chrono::NaiveDate;
 use genims_databases::{
-    Database, DatabaseError, Engine, Environment, PostgresClient, PostgresError, PostgresRow, PostgresSettings, quoted,
+    Database, DatabaseError, Engine, Environment, PostgresClient, PostgresError, PostgresRow, PostgresSettings,
+    literal, quoted,
 };
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 const SIZE: &str =
     "SELECT pg_database_size(datname), age(datfrozenxid) FROM pg_database WHERE datname = current_database()";
 
-/// Partitions are looked at by themselves.
-const TABLES: &str = "SELECT c.relname::text, coalesce(pg_total_relation_size(c.oid), 0) FROM pg_class c \
+/// Partitions are looked at by themselves. Sizes are asked for one by one: who asks for a table's size waits for its locks.
+const TABLES: &str = "SELECT c.relname::text FROM pg_class c \
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND NOT c.relispartition ORDER BY c.relname";
 
-const PARTITIONS: &str = "SELECT p.relname::text, c.relname::text, coalesce(pg_total_relation_size(c.oid), 0), \
-    coalesce(pg_relation_size(c.oid), 0) > 0, current_date FROM pg_inherits i \
+const PARTITIONS: &str = "SELECT p.relname::text, c.relname::text, current_date FROM pg_inherits i \
     JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid \
     WHERE p.relkind = 'p' AND p.relnamespace = 'public'::regnamespace ORDER BY p.relname, c.relname";
 
@@ -38,25 +37,26 @@ const SEQUENCES: &str = "SELECT q.schemaname::text, q.sequencename::text, t.reln
     LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
     WHERE q.last_value > 0 AND NOT q.cycle AND q.increment_by > 0";
 
-/// `columns`: by which the rows of each table came. `limit`: for one answer.
+/// `columns`: by which the rows of each table came.
 pub(super) async fn ask(
     database: &Database,
     environment: &Environment,
     columns: &BTreeMap<String, String>,
-    limit: Duration,
+    limits: Limits,
 ) -> Result<Known, PlatformError> {
     let settings = PostgresSettings::from_environment(database, environment)?;
     let place = settings.place();
-    let client = limits::answer(&place, limit, settings.connect()).await??;
-    let session = Session { client, settings, place, limit };
+    let client = limits::answer(&place, limits.answer, settings.connect()).await??;
+    let session = Session { client, settings, place, limits };
     let (mut bytes, mut age) = (0, None);
     if let Some(row) = session.rows(SIZE).await?.first() {
         bytes = row.get::<_, i64>(0).unsigned_abs();
         age = u64::try_from(row.get::<_, i32>(1)).ok();
     }
     let partitioned = session.partitioned().await?;
-    let (mut inflows, silent) = session.inflows(columns).await?;
-    inflows.extend(partitioned.iter().map(|table| table.inflow.clone()));
+    let (mut inflows, mut silent) = session.inflows(columns).await?;
+    silent += partitioned.iter().filter(|table| table.inflow.is_none()).count();
+    inflows.extend(partitioned.iter().filter_map(|table| table.inflow.clone()));
     let numberings = session.rows(SEQUENCES).await?.iter().map(numbering).collect();
     let directory = session.rows("SELECT current_setting('data_directory')").await;
     let directory = match directory {
@@ -69,7 +69,7 @@ pub(super) async fn ask(
         engine: Engine::Postgresql,
         server: server(&session.place).to_owned(),
         bytes,
-        growth: Growth::of(&inflows, bytes, silent),
+        growth: Growth::of(&inflows, bytes, LeftOut { silent, undated: 0 }),
         partitioned,
         numberings,
         transaction_age: age,
@@ -81,17 +81,29 @@ struct Session {
     client: PostgresClient,
     settings: PostgresSettings,
     place: String,
-    limit: Duration,
+    limits: Limits,
 }
 
 impl Session {
     async fn rows(&self, sql: &str) -> Result<Vec<PostgresRow>, PlatformError> {
-        let rows = limits::answer(&self.place, self.limit, self.transaction(sql)).await?;
+        let rows = limits::answer(&self.place, self.limits.answer, self.transaction(sql)).await?;
         Ok(rows.map_err(|source| self.settings.error(source))?)
     }
 
+    /// What has to be read or waited for: none where the server says no, or where enough was asked already.
+    async fn measured(&self, sql: &str) -> Result<Option<Vec<PostgresRow>>, PlatformError> {
+        if self.limits.are_reached() {
+            return Ok(None);
+        }
+        match self.rows(sql).await {
+            Ok(rows) => Ok(Some(rows)),
+            Err(error) if is_refused(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn transaction(&self, sql: &str) -> Result<Vec<PostgresRow>, PostgresError> {
-        let (limit, lock_wait) = (limits::milliseconds(self.limit), LOCK_WAIT.as_millis());
+        let (limit, lock_wait) = (limits::milliseconds(self.limits.answer), LOCK_WAIT.as_millis());
         let begin =
             format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {lock_wait}");
         self.client.batch_execute(&begin).await?;
@@ -101,40 +113,73 @@ impl Session {
     }
 
     async fn partitioned(&self) -> Result<Vec<Partitioned>, PlatformError> {
-        let mut tables: BTreeMap<String, (NaiveDate, Vec<Partition>)> = BTreeMap::new();
+        let mut tables: BTreeMap<String, (NaiveDate, Vec<String>)> = BTreeMap::new();
         for row in self.rows(PARTITIONS).await? {
-            let (table, name) = (row.get::<_, String>(0), row.get::<_, String>(1));
-            let partition = Partition {
-                day: daily::day(&table, &name),
-                bytes: row.get::<_, i64>(2).unsigned_abs(),
-                is_filled: row.get(3),
-            };
-            tables.entry(table).or_insert_with(|| (row.get(4), Vec::new())).1.push(partition);
+            tables.entry(row.get(0)).or_insert_with(|| (row.get(2), Vec::new())).1.push(row.get(1));
         }
-        Ok(tables.iter().map(|(table, (today, partitions))| Partitioned::of(table, partitions, *today)).collect())
+        let mut found = Vec::new();
+        for (table, (today, names)) in tables {
+            let sizes = self.measured(&sizes(&table)).await?;
+            let is_measured = sizes.is_some();
+            let size = |row: &PostgresRow| (row.get(0), (row.get::<_, i64>(1).unsigned_abs(), row.get(2)));
+            let sizes: BTreeMap<String, (u64, bool)> = sizes.iter().flatten().map(size).collect();
+            let mut partitions = Vec::new();
+            for name in names {
+                let (bytes, mut is_filled) = sizes.get(&name).copied().unwrap_or_default();
+                let day = daily::day(&table, &name);
+                if day.is_none() {
+                    // Its file stays when its rows went, until it is vacuumed.
+                    let rows = self.measured(&has_rows(&name)).await?;
+                    is_filled = rows.is_some_and(|rows| rows.first().is_some_and(|row| row.get(0)));
+                }
+                partitions.push(Partition { day, bytes, is_filled });
+            }
+            let mut table = Partitioned::of(&table, &partitions, today);
+            table.inflow = table.inflow.filter(|_| is_measured);
+            found.push(table);
+        }
+        Ok(found)
     }
 
     /// What came into each table that says when its rows came; how many of them gave no answer.
     async fn inflows(&self, columns: &BTreeMap<String, String>) -> Result<(Vec<Inflow>, usize), PlatformError> {
         let (mut inflows, mut silent) = (Vec::new(), 0);
         for row in self.rows(TABLES).await? {
-            let (table, bytes) = (row.get::<_, String>(0), row.get::<_, i64>(1).unsigned_abs());
+            let table: String = row.get(0);
             let Some(column) = columns.get(&table) else { continue };
-            match self.rows(&count(&table, column)).await {
-                Ok(rows) => inflows.extend(rows.first().map(|row| Inflow::of_rows(&table, bytes, &counted(row)))),
-                Err(error) if is_refused(&error) => silent += 1,
-                Err(error) => return Err(error),
+            let bytes = |row: &PostgresRow| row.get::<_, i64>(3).unsigned_abs();
+            match self.measured(&count(&table, column)).await? {
+                Some(rows) => {
+                    inflows.extend(rows.first().map(|row| Inflow::of_rows(&table, bytes(row), &counted(row))))
+                }
+                None => silent += 1,
             }
         }
         Ok((inflows, silent))
     }
 }
 
+/// Of each partition of a table: its bytes, and whether it has rows.
+fn sizes(table: &str) -> String {
+    let table = literal(Engine::Postgresql, table);
+    format!(
+        "SELECT c.relname::text, coalesce(pg_total_relation_size(c.oid), 0), coalesce(pg_relation_size(c.oid), 0) > 0 \
+         FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid \
+         WHERE p.relnamespace = 'public'::regnamespace AND p.relname = {table}"
+    )
+}
+
+fn has_rows(table: &str) -> String {
+    format!("SELECT EXISTS (SELECT FROM public.{})", quoted(Engine::Postgresql, table))
+}
+
+/// All rows, those of the last complete days, the age of the oldest in days, and what the table takes on disk.
 fn count(table: &str, column: &str) -> String {
     let [table, column] = [table, column].map(|name| quoted(Engine::Postgresql, name));
+    let name = literal(Engine::Postgresql, &format!("public.{table}"));
     format!(
         "SELECT count(*), count(*) FILTER (WHERE {column} >= current_date - {DAYS} AND {column} < current_date), \
-         current_date - min({column})::date FROM public.{table}"
+         current_date - min({column})::date, coalesce(pg_total_relation_size({name}::regclass), 0) FROM public.{table}"
     )
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Enters: the registry. Leaves: a [`SlowReport`]. Each server is asked once, about those of its databases that are ours. Invariants:
 //! nothing is changed or switched on; where a server does not count statements, or a login may not see them, the report says
-//! what to do; no text that names a password is shown.
+//! what to do; texts are shown without their literals and comments, and none that names a password.
 
 mod mongo;
 mod mysql;

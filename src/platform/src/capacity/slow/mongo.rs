@@ -1,6 +1,6 @@
 //! What MongoDB's profiler kept (system.profile), and what it runs ($currentOp).
 
-use super::text::shown;
+use super::text;
 use super::{RUNNING_SECONDS_MIN, RunningStatement, STATEMENTS_MAX, Seen, SlowStatement};
 use crate::capacity::mongo::{is_refused, number};
 use futures_util::TryStreamExt;
@@ -84,7 +84,7 @@ fn running(operation: &Document, name: &str) -> Option<RunningStatement> {
         login: user.unwrap_or_default().to_owned(),
         state: operation.get_str("planSummary").unwrap_or_default().to_owned(),
         seconds,
-        text: text(operation.get_str("op").unwrap_or_default(), namespace, operation.get_document("command").ok()),
+        text: told(operation.get_str("op").unwrap_or_default(), namespace, operation.get_document("command").ok()),
     })
 }
 
@@ -94,19 +94,19 @@ fn slow(kept: &Document, name: &str) -> SlowStatement {
     SlowStatement {
         engine: Engine::Mongodb,
         database: name.to_owned(),
-        text: text(word("op"), word("ns"), kept.get_document("command").ok()),
+        text: told(word("op"), word("ns"), kept.get_document("command").ok()),
         calls: number(kept, "calls") as u64,
         total_seconds: number(kept, "total") / 1_000.0,
         longest_seconds: number(kept, "longest") / 1_000.0,
     }
 }
 
-fn text(operation: &str, namespace: &str, command: Option<&Document>) -> String {
+fn told(operation: &str, namespace: &str, command: Option<&Document>) -> String {
     let mut command = command.cloned().unwrap_or_default();
     for key in BESIDE {
         command.remove(key);
     }
-    shown(&format!("{operation} {namespace} {command}"))
+    text::command(operation, namespace, &command)
 }
 
 fn is_of(namespace: &str, name: &str) -> bool {

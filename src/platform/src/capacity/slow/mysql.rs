@@ -1,6 +1,6 @@
 //! What a MySQL or MariaDB server counted (performance_schema) and runs.
 
-use super::text::shown;
+use super::text::sql;
 use super::{RUNNING_SECONDS_MIN, RunningStatement, STATEMENTS_MAX, Seen, SlowStatement};
 use genims_databases::errors::mysql_code;
 use genims_databases::mysql::disconnect;
@@ -43,7 +43,7 @@ async fn look(connection: &mut MysqlConnection, server: &str, names: &str, seen:
         login,
         state,
         seconds,
-        text: shown(&text),
+        text: sql(Engine::Mysql, &text),
     });
     // Whole seconds.
     seen.running.extend(running.filter(|statement| statement.seconds >= RUNNING_SECONDS_MIN));
@@ -61,7 +61,7 @@ async fn look(connection: &mut MysqlConnection, server: &str, names: &str, seen:
     match connection.query::<Digest, _>(query).await {
         Ok(rows) => {
             seen.slowest.extend(rows.into_iter().map(|(database, text, calls, total_seconds, longest_seconds)| {
-                let (engine, text) = (Engine::Mysql, shown(&text));
+                let (engine, text) = (Engine::Mysql, sql(Engine::Mysql, &text));
                 SlowStatement { engine, database, text, calls, total_seconds, longest_seconds }
             }))
         }

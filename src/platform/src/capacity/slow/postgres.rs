@@ -1,6 +1,6 @@
 //! What a PostgreSQL server counted (pg_stat_statements) and runs.
 
-use super::text::shown;
+use super::text::sql;
 use super::{RUNNING_SECONDS_MIN, RunningStatement, STATEMENTS_MAX, Seen, SlowStatement};
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresError, PostgresRow, PostgresSettings, quoted};
 use tokio_postgres::types::Type;
@@ -77,7 +77,7 @@ async fn running(
         login: row.get(1),
         state: row.get(2),
         seconds: row.get::<_, Option<f64>>(3).unwrap_or(0.0),
-        text: shown(row.get(4)),
+        text: sql(Engine::Postgresql, row.get(4)),
     });
     seen.running.extend(all.filter(|statement| statement.seconds > RUNNING_SECONDS_MIN));
     let hidden: i64 = client.query_typed_one(HIDDEN, &[(&names, Type::TEXT_ARRAY)]).await?.get(0);
@@ -106,7 +106,7 @@ fn statement(row: &PostgresRow) -> SlowStatement {
     SlowStatement {
         engine: Engine::Postgresql,
         database: row.get(0),
-        text: shown(row.get(1)),
+        text: sql(Engine::Postgresql, row.get(1)),
         calls: row.get::<_, i64>(2).unsigned_abs(),
         total_seconds: row.get(3),
         longest_seconds: row.get(4),
