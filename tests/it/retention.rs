@@ -24,14 +24,27 @@ const ERP: &str = "genims_erp_db";
 const AS_OF: &str = "2023-06-01";
 
 fn retention(platform: &Platform, arguments: &[&str]) -> Value {
-    retention_with(platform, arguments, &[])
+    let (is_well, report) = told(platform, arguments, &[]);
+    assert!(is_well, "{report}");
+    report
 }
 
-fn retention_with(platform: &Platform, arguments: &[&str], variables: &[(&str, &str)]) -> Value {
+/// Whether it ended well, and its report.
+fn told(platform: &Platform, arguments: &[&str], variables: &[(&str, &str)]) -> (bool, Value) {
     let output = platform.cli(&[&["retention"], arguments, &["--as-of", AS_OF, "--json"]].concat(), variables);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str(&text).unwrap()
+    let report = serde_json::from_str(&text);
+    (output.status.success(), report.unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr))))
+}
+
+/// That a plan promises nothing, and a run fails: so many rows should go and cannot, for a reason that contains a word.
+fn is_blocked(platform: &Platform, rows: u64, word: &str, variables: &[(&str, &str)]) {
+    for action in ["plan", "run"] {
+        let (is_well, report) = told(platform, &[action, "--module", "operations"], variables);
+        let found = table(&report, OPERATIONS, "sensor_data");
+        assert_eq!((goes(found), held(found, word), &found["gone"]), (0, rows, &Value::from(0)), "{found}");
+        assert_eq!((&found["blocked"], is_well), (&Value::from(rows), action == "plan"), "{found}");
+    }
 }
 
 fn table<'a>(report: &'a Value, database: &str, table: &str) -> &'a Value {
@@ -187,12 +200,11 @@ fn away(platform: &Platform) {
         ("GENIMS_MASTER_DB_URL", "postgresql://u@127.0.0.1:1/genims_master_db", "genims_master_db"),
     ];
     for (variable, url, remedy) in cases {
-        for action in ["plan", "run"] {
-            let report = retention_with(platform, &[action, "--module", "operations"], &[(variable, url)]);
-            let found = table(&report, OPERATIONS, "sensor_data");
-            assert_eq!((goes(found), held(found, remedy), &found["gone"]), (0, 9, &Value::from(0)), "{found}");
-        }
+        is_blocked(platform, 9, remedy, &[(variable, url)]);
     }
+    platform.execute(OPERATIONS, "ALTER TABLE genims_internal.archived_days RENAME TO not_migrated");
+    is_blocked(platform, 9, "run `genims provision`", &[]);
+    platform.execute(OPERATIONS, "ALTER TABLE genims_internal.not_migrated RENAME TO archived_days");
 }
 
 /// Of 2020-05-01 two minutes, of 2020-05-28 one; the day that the law holds is not archived.
@@ -229,9 +241,7 @@ fn each_minute(archive: &[Document]) {
 fn late(harness: &'static Harness, platform: &Platform) {
     let before = archived(harness, platform);
     readings(platform, "S", "2020-05-28 00:00:30", 1);
-    let run = retention(platform, &["run", "--module", "operations"]);
-    let found = table(&run, OPERATIONS, "sensor_data");
-    assert_eq!((&found["gone"], held(found, "1 minutes of 2020-05-28")), (&Value::from(0), 1), "{found}");
+    is_blocked(platform, 1, "delete no document", &[]);
     assert_eq!(archived(harness, platform), before);
     let later = "UPDATE sensor_data SET \"timestamp\" = '2020-05-28 12:00' WHERE \"timestamp\" < '2020-05-29'";
     platform.execute(OPERATIONS, later);
@@ -239,6 +249,7 @@ fn late(harness: &'static Harness, platform: &Platform) {
     let found = table(&run, OPERATIONS, "sensor_data");
     assert_eq!((&found["gone"], &found["archived"]), (&Value::from(1), &Value::from(1)), "{found}");
     assert_eq!(archived(harness, platform), (before.0 + 1, before.1 + 1));
+    portions(harness, platform);
 }
 
 /// A reader that never ends is not waited for without end, and rows that need no lock against it go all the same.
@@ -255,25 +266,64 @@ fn in_use(harness: &'static Harness, platform: &Platform) {
     harness.block_on(async { client.batch_execute("COMMIT").await.unwrap() });
 }
 
+/// Lets a reading come whenever a day is marked as archived.
+fn comes_late(platform: &Platform, sensor: &str) {
+    let sql = format!(
+        "CREATE OR REPLACE FUNCTION genims_internal.comes_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO public.sensor_data (sensor_id, machine_id, line_id, factory_id, \"timestamp\", measurement_value, measurement_unit)
+             VALUES ('{sensor}', 'M', 'L', 'F', NEW.day + time '12:00', 1, 'C');
+             RETURN NULL;
+         END $$;
+         CREATE OR REPLACE TRIGGER comes_late AFTER INSERT ON genims_internal.archived_days
+         FOR EACH ROW EXECUTE FUNCTION genims_internal.comes_late()"
+    );
+    platform.execute(OPERATIONS, &sql);
+}
+
 /// A row that comes between the mark of its day and the drop is archived, too, before the day goes.
 fn meanwhile(harness: &'static Harness, platform: &Platform) {
     let before = archived(harness, platform);
-    platform.execute(
-        OPERATIONS,
-        "SELECT genims_internal.ensure_partitions('public.sensor_data', '2020-05-02', '2020-05-02');
-         CREATE FUNCTION genims_internal.comes_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             INSERT INTO public.sensor_data (sensor_id, machine_id, line_id, factory_id, \"timestamp\", measurement_value, measurement_unit)
-             VALUES ('S', 'M', 'L', 'F', NEW.day + time '12:00', 1, 'C');
-             RETURN NULL;
-         END $$;
-         CREATE TRIGGER comes_late AFTER INSERT ON genims_internal.archived_days
-         FOR EACH ROW EXECUTE FUNCTION genims_internal.comes_late()",
-    );
+    let day = "SELECT genims_internal.ensure_partitions('public.sensor_data', '2020-05-02', '2020-05-02')";
+    platform.execute(OPERATIONS, day);
+    comes_late(platform, "S");
     readings(platform, "S", "2020-05-02", 3);
     let run = retention(platform, &["run", "--module", "operations"]);
     let found = table(&run, OPERATIONS, "sensor_data");
     assert_eq!((&found["gone"], &found["archived"]), (&Value::from(4), &Value::from(2)), "{found}");
     assert_eq!(archived(harness, platform), (before.0 + 4, before.1 + 2));
+    held_meanwhile(harness, platform);
+}
+
+/// The first and the last minute of a day of so many sensors that they are looked up in more than one portion.
+fn portions(harness: &'static Harness, platform: &Platform) {
+    let before = archived(harness, platform);
+    platform.execute(
+        OPERATIONS,
+        "INSERT INTO sensor_data (sensor_id, machine_id, line_id, factory_id, \"timestamp\", measurement_value, measurement_unit) \
+         SELECT 'P' || n, 'M', 'L', 'F', at, 1, 'C' FROM generate_series(1, 150) n, \
+         (VALUES (timestamp '2020-05-03 00:00'), (timestamp '2020-05-03 23:59')) AS times (at)",
+    );
+    let run = retention(platform, &["run", "--module", "operations"]);
+    let found = table(&run, OPERATIONS, "sensor_data");
+    assert_eq!((&found["gone"], &found["archived"]), (&Value::from(300), &Value::from(300)), "{found}");
+    assert_eq!(archived(harness, platform), (before.0 + 300, before.1 + 300));
+}
+
+/// A day of which the law holds a row by the time of its drop stays, and what comes late to it is told with what may be deleted.
+fn held_meanwhile(harness: &'static Harness, platform: &Platform) {
+    comes_late(platform, "LATE");
+    hold(platform, ("LH-3", 1, "placed"), (OPERATIONS, "sensor_data", "LATE"));
+    readings(platform, "S", "2020-05-04", 3);
+    let run = retention(platform, &["run", "--module", "operations"]);
+    let found = table(&run, OPERATIONS, "sensor_data");
+    let none = Value::from(0);
+    assert_eq!((&found["gone"], held(found, "LH-3"), &found["blocked"]), (&none, 3, &none), "{found}");
+    let left = "SELECT count(*) FROM sensor_data WHERE \"timestamp\" < '2020-05-05'";
+    assert_eq!(number(platform, harness, OPERATIONS, left), 4);
+    platform.execute(OPERATIONS, "DROP TRIGGER comes_late ON genims_internal.archived_days");
+    hold(platform, ("LH-3", 2, "released"), (OPERATIONS, "sensor_data", "LATE"));
+    readings(platform, "S", "2020-05-04 00:00:30", 1);
+    is_blocked(platform, 5, "delete the documents of these minutes, not the rows", &[]);
 }
 
 /// Days to come, and legal holds that cannot be read.

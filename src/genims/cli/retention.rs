@@ -1,4 +1,5 @@
-//! `genims retention`: arguments in, a table or JSON out; exit code 1 when a database failed.
+//! `genims retention`: arguments in, a table or JSON out; exit code 1 when a database failed, or a run
+//! left what should have gone.
 
 use super::conclude;
 use chrono::NaiveDate;
@@ -57,6 +58,9 @@ fn print(report: &RetentionReport) {
             say!("    {}", line(table, report.run));
             for (why, rows) in &table.held {
                 say!("        {rows} held: {why}");
+            }
+            if table.blocked > 0 {
+                say!("        {} of them should go: mend what is said, and run this again", table.blocked);
             }
         }
         for remark in &database.remarks {

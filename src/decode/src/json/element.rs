@@ -421,6 +421,10 @@ impl<'a> Element<'a> {
         if let (false, Some(payload @ [b'{', ..])) = (self.is_snapshot, self.payload)
             && self.is_message(Some(&machine), visitor)
         {
+            if self.twice & COLUMN != 0 {
+                // Around a message it is no column, and would decide for all that is inside.
+                return Err(TWICE);
+            }
             return self.report_message(payload, address, visitor);
         }
         let timestamp_us = self.timestamp_us.candidate.transpose()?;

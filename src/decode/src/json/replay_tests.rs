@@ -157,6 +157,14 @@ fn a_column_at_fault_is_set_aside_without_its_snapshot() {
 }
 
 #[test]
+fn around_a_message_a_quality_given_twice_costs_what_is_inside() {
+    let members = r#""topic":"t","payload":{"sensor_id":"S","value":1},"data_quality":"good","data_quality":"bad""#;
+    let found = decoded(SCADA, &[], format!("{{{members}}}"));
+    assert_eq!((found.points.len(), found.snapshots.len(), found.rejects.len()), (0, 0, 1), "{found:?}");
+    assert!(found.rejects[0].1.contains("the key stands twice"), "{found:?}");
+}
+
+#[test]
 fn of_a_column_given_twice_the_others_are_set_aside_without_their_snapshot() {
     let members = r#""ts":1700000000123,"machine_state":"RUNNING","shift_id":"A","data_quality":"good""#;
     let message = format!(r#"{{{members},"shift_id":"B","data_quality":"bad"}}"#);

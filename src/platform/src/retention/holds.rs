@@ -97,6 +97,32 @@ impl Held {
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_none() && self.keys.is_empty()
     }
+
+    pub(super) fn key_list(&self) -> Vec<&String> {
+        self.keys.keys().collect()
+    }
+
+    /// All holds on it as a reason.
+    pub(super) fn name(&self) -> String {
+        let holds: BTreeSet<&str> = self.all.iter().chain(self.keys.values()).map(String::as_str).collect();
+        reason(&holds.into_iter().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// Where the holds are asked for again: one may be placed while a run archives for hours.
+pub(super) struct Law<'a> {
+    pub(super) audit: &'a Database,
+    pub(super) environment: &'a Environment,
+}
+
+impl Law<'_> {
+    /// What of a table is held by now; what was `known` when there is no audit database. An error says why nobody knows.
+    pub(super) async fn of(&self, database: &str, table: &str, known: &Held) -> Result<Held, String> {
+        match Holds::load(self.audit, self.environment).await {
+            Ok(holds) => Ok(holds.map_or_else(|| known.clone(), |holds| holds.of(database, table))),
+            Err(error) => Err(PlatformError::HoldsUnknown { cause: error.to_string() }.to_string()),
+        }
+    }
 }
 
 /// The reason as a report says it.

@@ -165,6 +165,8 @@ pub(super) struct Condensed {
     pub(super) inserted: u64,
     /// Minutes that the archive holds with another number of readings.
     pub(super) differing: u64,
+    /// Those among them of which the archive has more readings than are here.
+    pub(super) fuller: u64,
 }
 
 impl Condensed {
@@ -179,7 +181,10 @@ impl Condensed {
             match there.get(&minute.key) {
                 None => lacking.push(minute),
                 Some(readings) if *readings == minute.readings => {}
-                Some(_) => self.differing += 1,
+                Some(readings) => {
+                    self.differing += 1;
+                    self.fuller += u64::from(*readings > minute.readings);
+                }
             }
         }
         lacking
@@ -191,11 +196,11 @@ impl Condensed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use genims_databases::{Registry, schema};
 
-    fn minute(sensor: &str, unit: &str, start: &str, readings: i64, newest_id: i64) -> Minute {
+    pub(in crate::retention) fn minute(sensor: &str, unit: &str, start: &str, readings: i64, newest_id: i64) -> Minute {
         let start: NaiveDateTime = start.parse().expect("a time");
         let key = Key {
             sensor_id: sensor.to_owned(),
@@ -238,10 +243,13 @@ mod tests {
         let mut condensed = Condensed::default();
         let lacking: Vec<&Key> = condensed.add(&minutes, &there).into_iter().map(|minute| &minute.key).collect();
         assert_eq!(lacking, [&minutes[1].key, &minutes[2].key], "what differs in its unit is another series");
-        assert_eq!((condensed.differing, condensed.readings()), (1, 125));
+        assert_eq!((condensed.differing, condensed.fuller, condensed.readings()), (1, 0, 125));
         let days: Vec<ArchivedDay> = condensed.days.into_values().collect();
         let day = |rows, newest_id, documents| ArchivedDay { rows, newest_id: Some(newest_id), documents };
         assert_eq!(days, [day(60, 9, 1), day(65, 8, 3)]);
+        let mut fewer = Condensed::default();
+        fewer.add(&[minute("B", "C", "2020-05-29T00:00:00", 3, 6)], &there);
+        assert_eq!((fewer.differing, fewer.fuller), (1, 1), "the archive has readings that are here no more");
     }
 
     #[test]

@@ -7,10 +7,12 @@
 //!
 //! - [`rules`]: what ages; [`holds`]: what the law holds
 //! - [`postgres`]: one PostgreSQL database: [`partitions`] by the day, [`going`] row by row
-//! - [`archive`]: where telemetry is condensed to [`minutes`] before it goes
+//! - [`parts`]: what of telemetry goes at once; [`dropping`]: how
+//! - [`archive`]: where telemetry is condensed to [`minutes`] before it goes, [`portion`] by portion
 //! - [`mysql`], [`mongo`]: the others; [`entry`]: the audit trail
 
 mod archive;
+mod dropping;
 mod entry;
 mod going;
 mod holds;
@@ -18,6 +20,8 @@ mod minutes;
 mod mongo;
 mod mysql;
 mod partitions;
+mod parts;
+mod portion;
 mod postgres;
 mod report;
 mod rules;
@@ -28,7 +32,7 @@ pub use report::{DatabaseRetention, How, RetentionReport, TableReport};
 use crate::errors::PlatformError;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{Database, Engine, Environment, Model, Registry};
-use holds::Holds;
+use holds::{Holds, Law};
 use postgres::{Open, Opened, Run};
 use rules::{By, Rule};
 use std::collections::BTreeMap;
@@ -76,7 +80,8 @@ pub async fn run(
         Err(error) => return Err(PlatformError::HoldsUnknown { cause: error.to_string() }),
     };
     let production = registry.get(archive::PRODUCTION)?;
-    let run = Run { models: &models, holds: &holds, as_of, production, environment };
+    let law = Law { audit: registry.get(AUDIT)?, environment };
+    let run = Run { models: &models, holds: &holds, law, as_of, production, environment };
     let session = Uuid::new_v4();
     let mut entries = Vec::new();
     relational(registry, environment, options, &run, &chosen, progress, &mut report).await;
@@ -229,7 +234,7 @@ async fn relational(
     for chosen in chosen.iter().rev() {
         let Some(mut open) = opened.open.remove(&chosen.database.name) else { continue };
         if options.run {
-            if let Err(error) = open.purge(&opened, progress).await {
+            if let Err(error) = open.purge(&run.law, &opened, progress).await {
                 open.report.error = Some(error.to_string());
             }
             // What went before a failure is gone, too.

@@ -5,7 +5,7 @@
 use super::archive::MASTER;
 use super::entry;
 use super::going::{self, Answer, Asked, Going};
-use super::holds::Holds;
+use super::holds::{Holds, Law};
 use super::partitions::Days;
 use super::report::DatabaseRetention;
 use super::rules::{self, Rule};
@@ -59,6 +59,7 @@ impl Opened {
 pub(super) struct Run<'a> {
     pub(super) models: &'a [(Engine, Model)],
     pub(super) holds: &'a Holds,
+    pub(super) law: Law<'a>,
     pub(super) as_of: NaiveDate,
     /// Where archives are.
     pub(super) production: &'a Database,
@@ -81,7 +82,7 @@ impl Open {
         for rule in rules {
             if partitioned.contains(&rule.table.name) {
                 let held = run.holds.of(&database, &rule.table.name);
-                self.days.push(Days::new(rule, run.as_of, held));
+                self.days.push(Days::new(&database, rule, run.as_of, held));
             } else if rule.archive.is_some() {
                 let cause = format!("{} has no partitions, and only whole days are archived", rule.table.name);
                 return Err(PlatformError::Retention { file: format!("{database}.toml"), cause });
@@ -92,8 +93,13 @@ impl Open {
         }
         let looked = self.look_at_rows(run, &database).await;
         looked.map_err(|error| self.failed(error))?;
+        let looked = self.look_at_archives(run, others.master()).await;
+        looked.map_err(|error| self.failed(error))
+    }
+
+    async fn look_at_archives(&mut self, run: &Run<'_>, master: Option<&PostgresClient>) -> Result<(), Error> {
         for days in &mut self.days {
-            days.look_at_archive(run.production, run.environment, others.master().is_some()).await;
+            days.look_at_archive(&self.client, run.production, run.environment, master).await?;
         }
         Ok(())
     }
@@ -118,15 +124,25 @@ impl Open {
     }
 
     /// Deletes what goes.
-    pub(super) async fn purge(&mut self, others: &Opened, progress: &dyn Fn(&str)) -> Result<(), PlatformError> {
-        let purged = self.purge_all(others.master(), progress).await;
+    pub(super) async fn purge(
+        &mut self,
+        law: &Law<'_>,
+        others: &Opened,
+        progress: &dyn Fn(&str),
+    ) -> Result<(), PlatformError> {
+        let purged = self.purge_all(law, others.master(), progress).await;
         purged.map_err(|error| self.failed(error))
     }
 
-    async fn purge_all(&mut self, master: Option<&PostgresClient>, progress: &dyn Fn(&str)) -> Result<(), Error> {
+    async fn purge_all(
+        &mut self,
+        law: &Law<'_>,
+        master: Option<&PostgresClient>,
+        progress: &dyn Fn(&str),
+    ) -> Result<(), Error> {
         lock(&self.client, "genims retention").await?;
         for days in &mut self.days {
-            days.run(&mut self.client, master, progress).await?;
+            days.run(&mut self.client, law, master, progress).await?;
         }
         self.client.batch_execute("SET lock_timeout = '2s'").await?;
         for index in going::referring_first(&self.report.database, &self.going) {

@@ -30,6 +30,8 @@ pub struct TableReport {
     pub partitions: u64,
     /// What is old enough and stays, by the reason.
     pub held: BTreeMap<String, u64>,
+    /// Of that, what should go and cannot until what its reason names is mended.
+    pub blocked: u64,
     /// What was deleted by this run.
     pub gone: u64,
     /// The collection of MongoDB where rows are condensed before they go.
@@ -40,9 +42,9 @@ pub struct TableReport {
 
 impl TableReport {
     pub(super) fn new(table: &str, how: How, decides: String, before: Option<NaiveDate>) -> Self {
-        let (goes, partitions, gone, archived) = (0, 0, 0, 0);
+        let (goes, partitions, blocked, gone, archived) = (0, 0, 0, 0, 0);
         let (table, held, archive) = (table.to_owned(), BTreeMap::new(), None);
-        Self { table, how, decides, before, goes, partitions, held, gone, archive, archived }
+        Self { table, how, decides, before, goes, partitions, held, blocked, gone, archive, archived }
     }
 
     /// Moves rows from what goes to what is held.
@@ -51,6 +53,12 @@ impl TableReport {
             self.goes = self.goes.saturating_sub(rows);
             *self.held.entry(reason.into()).or_default() += rows;
         }
+    }
+
+    /// The same for a reason that somebody has to mend: a run fails by it.
+    pub(super) fn block(&mut self, reason: impl Into<String>, rows: u64) {
+        self.hold(reason, rows);
+        self.blocked += rows;
     }
 }
 
@@ -84,7 +92,36 @@ pub struct RetentionReport {
 }
 
 impl RetentionReport {
+    /// Nothing failed, and a run left nothing that should have gone.
     pub fn ok(&self) -> bool {
-        self.databases.iter().all(|database| database.error.is_none())
+        let blocked: u64 = self.databases.iter().flat_map(|database| &database.tables).map(|table| table.blocked).sum();
+        self.databases.iter().all(|database| database.error.is_none()) && !(self.run && blocked > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_left_what_should_go_is_not_well_and_a_plan_is() {
+        let day = NaiveDate::default();
+        let report = |run, blocked| {
+            let mut table = TableReport::new("t", How::Partitions, String::new(), None);
+            table.goes = 5;
+            table.hold("legal hold H", 1);
+            table.block("not archived", blocked);
+            assert_eq!((table.goes, table.blocked), (4 - blocked, blocked));
+            let database = DatabaseRetention {
+                database: "d".to_owned(),
+                engine: Engine::Postgresql,
+                tables: vec![table],
+                remarks: Vec::new(),
+                error: None,
+            };
+            RetentionReport { as_of: day, run, databases: vec![database], remarks: Vec::new(), seconds: 0.0 }
+        };
+        assert!(report(true, 0).ok() && report(false, 2).ok());
+        assert!(!report(true, 2).ok());
     }
 }
