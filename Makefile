@@ -33,12 +33,14 @@ sweep: tools ## What is seeded, computed and checked on a third of two years and
 	$(CARGO) run --release --quiet -- seed sweep --from 2027-01-01 --days 731 --step $${STEP:-3}
 
 kill9: tools ## The server killed 200 times under load, at random moments [GENIMS_KILLS= GENIMS_SEED=]
-	$(CARGO) run --quiet --package genims-dev -- install
-	GENIMS_KILLS=$${GENIMS_KILLS:-200} $(CARGO) test --release --test it -- kill9 --nocapture
+	$(CARGO) build --release --workspace --bins
+	target/release/genims-dev install
+	GENIMS_KILLS=$${GENIMS_KILLS:-200} $(CARGO) test --release --workspace --test it -- kill9 --nocapture
 
 powercut: tools ## The power cut 200 times with known, 200 times with new sensors, on a disk that forgets [GENIMS_CUTS= GENIMS_SEED=]
-	$(CARGO) run --quiet --package genims-dev -- install
-	GENIMS_CUTS=$${GENIMS_CUTS:-200} $(CARGO) test --release --test it -- powercut --nocapture --test-threads 1
+	$(CARGO) build --release --workspace --bins
+	target/release/genims-dev install
+	GENIMS_CUTS=$${GENIMS_CUTS:-200} $(CARGO) test --release --workspace --test it -- powercut --nocapture --test-threads 1
 
 # Seeds that nobody has tried yet; overflows are noticed, which a release lets pass, so it is built in a folder of its own. What
 # fails says its seed: GENIMS_SEED=it ROUNDS=1 tries it again.
