@@ -6,6 +6,7 @@ use super::door::Door;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
 use genims_api::format;
+use genims_databases::partitions::DAYS_AHEAD;
 use genims_databases::{Environment, Registry};
 use genims_platform::capacity::slow::{self, SlowReport};
 use genims_platform::capacity::{self, CapacityKind, CapacityLine, CapacityReport, CapacityState};
@@ -128,7 +129,11 @@ fn summary(report: &CapacityReport) -> String {
     let count = |state| report.in_state(state).count();
     let (short, away) = (count(CapacityState::Short), count(CapacityState::Unreachable));
     let mut text = match short {
-        0 => format!("nothing that is measured is short: {} days and more are left", report.warn_days),
+        0 => format!(
+            "nothing that is measured is short: {} days and more are left, of partitions, which are made {DAYS_AHEAD} days ahead, {}",
+            report.warn_days,
+            u64::from(report.warn_days).min(DAYS_AHEAD / 2)
+        ),
         1 => format!("1 is short: fewer than {} days, or near its end", report.warn_days),
         _ => format!("{short} are short: fewer than {} days, or near their end", report.warn_days),
     };
