@@ -104,13 +104,13 @@ impl Cuts {
         let stats = tally::drained(&self.plant, CATCH_UP);
         let torn = self.disk.torn();
         println!("powercut: {} readings acknowledged; torn: {torn:?}", tally::readings(sent));
+        tally::everything_is_there_once(harness, &self.plant, sent);
+        assert_eq!(stats["identity_holds"], true, "{stats:#}");
         if self.count >= CUTS_THAT_TEAR_ALL {
             for kind in WRITTEN {
                 assert!(torn.keys().any(|name| name.contains(kind)), "no cut has torn a {kind}: {torn:?}");
             }
         }
-        tally::everything_is_there_once(harness, &self.plant, sent);
-        assert_eq!(stats["identity_holds"], true, "{stats:#}");
     }
 }
 
