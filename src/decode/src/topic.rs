@@ -11,9 +11,7 @@
 //! template says is empty, or ignores.
 
 use super::mapping::Mapping;
-use super::template::{
-    Ending, LevelRole, NATIVE_PREFIX, SEGMENTS_MAX, Segment, Template, TemplateError, TopicTemplate,
-};
+use super::template::{Ending, LevelRole, NATIVE_PREFIX, Segment, Template, TemplateError, TopicTemplate};
 use super::{Address, Kind};
 
 /// The native layouts and the configured templates.
@@ -73,19 +71,7 @@ impl Templates {
     }
 
     fn parse_own<'t>(&self, topic: &'t str) -> Option<(Address<'t>, Option<&Mapping>)> {
-        if self.own.is_empty() {
-            return None;
-        }
-        let mut levels = [""; SEGMENTS_MAX];
-        let (mut count, mut has_empty) = (0, false);
-        for level in levels_of(topic) {
-            *levels.get_mut(count)? = level;
-            has_empty |= level.is_empty();
-            count += 1;
-        }
-        let levels = &levels[..count];
-        let fits = |template: &Template| match_template(template, levels, has_empty);
-        self.own.iter().find_map(|template| Some((fits(template)?, template.mapping.as_ref())))
+        self.own.iter().find_map(|template| Some((match_template(template, topic)?, template.mapping.as_ref())))
     }
 }
 
@@ -97,15 +83,22 @@ fn native(topic: &str) -> Option<&str> {
     if is_native { topic.get(BYTES..) } else { None }
 }
 
-/// As `topic.split('/')`; on levels of a few bytes, comparing byte by byte beats starting a search for each.
+/// As `text.split_once('/')`; on levels of a few bytes, comparing byte by byte beats starting a search for each.
+#[inline]
+fn cut(text: &str) -> Option<(&str, &str)> {
+    let end = text.bytes().position(|byte| byte == b'/')?;
+    Some((&text[..end], &text[end + 1..]))
+}
+
+/// As `topic.split('/')`.
 #[inline]
 fn levels_of(topic: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(topic);
     std::iter::from_fn(move || {
         let text = rest?;
-        let end = text.bytes().position(|byte| byte == b'/');
-        rest = end.map(|end| &text[end + 1..]);
-        Some(end.map_or(text, |end| &text[..end]))
+        let (level, behind) = cut(text).map_or((text, None), |(level, behind)| (level, Some(behind)));
+        rest = behind;
+        Some(level)
     })
 }
 
@@ -123,44 +116,45 @@ pub fn database_of_rows(topic: &str) -> Option<&str> {
 
 #[inline]
 fn parse_native(rest: &str) -> Option<Address<'_>> {
-    let mut levels = levels_of(rest);
-    let first = levels.next().filter(|level| !level.is_empty())?;
-    let second = levels.next().filter(|level| !level.is_empty())?;
-    let (third, fourth) = (levels.next(), levels.next());
-    if levels.next().is_some() || third == Some("") || fourth == Some("") {
+    let address = |factory, kind| Some(Address { factory, line: None, machine: None, kind });
+    let (first, rest) = cut(rest)?;
+    let Some((second, rest)) = cut(rest) else {
+        let is_batch = rest == "readings" && first != "rows" && !first.is_empty();
+        return if is_batch { address(Some(first), Kind::Readings) } else { None };
+    };
+    if first.is_empty() || second.is_empty() {
         return None;
     }
-    let address = |kind| Address { factory: Some(first), line: None, machine: None, kind };
-    match (third, fourth) {
-        (None, _) if second == "readings" && first != "rows" => Some(address(Kind::Readings)),
-        (Some(table), None) if first == "rows" => {
-            Some(Address { factory: None, ..address(Kind::Rows { database: second, table }) })
-        }
-        (Some(machine), Some(last)) => {
-            let kind = if last == "scada" { Kind::Scada } else { Kind::Sensor(last) };
-            Some(Address { line: Some(second), machine: Some(machine), ..address(kind) })
-        }
-        _ => None,
+    let Some((machine, last)) = cut(rest) else {
+        let is_rows = first == "rows" && !rest.is_empty();
+        return if is_rows { address(None, Kind::Rows { database: second, table: rest }) } else { None };
+    };
+    if machine.is_empty() || last.is_empty() || cut(last).is_some() {
+        return None;
     }
+    let kind = if last == "scada" { Kind::Scada } else { Kind::Sensor(last) };
+    Some(Address { factory: Some(first), line: Some(second), machine: Some(machine), kind })
 }
 
-fn match_template<'t>(template: &Template, levels: &[&'t str], has_empty: bool) -> Option<Address<'t>> {
-    if template.segments.len() != levels.len() {
-        return None;
-    }
+/// The levels are cut off one by one as they are compared: most templates that do not fit differ in their first.
+fn match_template<'t>(template: &Template, topic: &'t str) -> Option<Address<'t>> {
     let mut address = Address { factory: None, line: None, machine: None, kind: Kind::Readings };
-    let mut sensor = None;
-    for (segment, level) in template.segments.iter().zip(levels) {
+    let (mut sensor, mut levels) = (None, levels_of(topic));
+    for segment in &template.segments {
+        let level = levels.next()?;
         match segment {
-            Segment::Literal(literal) if **literal == **level => {}
+            Segment::Literal(literal) if **literal == *level => {}
             Segment::Literal(_) => return None,
-            Segment::Named(role) if has_empty && level.is_empty() && *role != LevelRole::Ignored => return None,
+            Segment::Named(LevelRole::Ignored) => {}
+            Segment::Named(_) if level.is_empty() => return None,
             Segment::Named(LevelRole::Factory) => address.factory = Some(level),
             Segment::Named(LevelRole::Line) => address.line = Some(level),
             Segment::Named(LevelRole::Machine) => address.machine = Some(level),
-            Segment::Named(LevelRole::Sensor) => sensor = Some(*level),
-            Segment::Named(LevelRole::Ignored) => {}
+            Segment::Named(LevelRole::Sensor) => sensor = Some(level),
         }
+    }
+    if levels.next().is_some() {
+        return None;
     }
     address.kind = match (template.ending, sensor) {
         // As in the native layout, so that snapshots need no template of their own.

@@ -111,7 +111,7 @@ fn is_label(key: &str) -> bool {
 impl Field<'_> {
     #[inline(always)]
     pub(super) fn is_quality(&self) -> bool {
-        is_quality(self.key.raw) && matches!(self.value, FieldValue::Text(_))
+        matches!(self.value, FieldValue::Text(_)) && is_quality(self.key.raw)
     }
 
     /// What a word of OPC says under a key of another name.
@@ -324,12 +324,15 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn name(&mut self, stops: &[u8; 2]) -> Escaped<'a> {
         let (start, mut escaped) = (self.at, false);
-        while let Some(byte) = self.peek() {
-            if byte == stops[0] || byte == stops[1] {
+        loop {
+            let ends = |byte: &u8| *byte == stops[0] || *byte == stops[1] || *byte == b'\\';
+            let ahead = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += ahead.iter().position(ends).unwrap_or(ahead.len());
+            if self.peek() != Some(b'\\') {
                 break;
             }
             self.at += 1;
-            if byte == b'\\' && matches!(self.peek(), Some(b',' | b'=' | b' ')) {
+            if matches!(self.peek(), Some(b',' | b'=' | b' ')) {
                 escaped = true;
                 self.at += 1;
             }
@@ -380,21 +383,26 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Nearly all values are numbers, which end where they are read to.
     #[inline]
     fn bare(&mut self) -> Result<FieldValue<'a>, Fault> {
         let start = self.at;
-        while !matches!(self.peek(), None | Some(b',' | b' ')) {
-            self.at += 1;
-        }
-        let token = self.since(start);
-        if let Some((decimal, length)) = Decimal::scan(token.as_bytes()) {
-            match &token.as_bytes()[length..] {
-                b"" => return Ok(FieldValue::Number(value::of_decimal(decimal, token.as_bytes()))),
-                b"i" | b"u" => return Ok(FieldValue::Number(integer(decimal, token))),
+        let ahead = self.text.as_bytes().get(start..).unwrap_or_default();
+        if let Some((decimal, length)) = Decimal::scan(ahead) {
+            match &ahead[length..] {
+                [] | [b',' | b' ', ..] => {
+                    self.at += length;
+                    return Ok(FieldValue::Number(value::of_decimal(decimal, &ahead[..length])));
+                }
+                [b'i' | b'u'] | [b'i' | b'u', b',' | b' ', ..] => {
+                    self.at += length + 1;
+                    return Ok(FieldValue::Number(integer(decimal, self.since(start))));
+                }
                 _ => {}
             }
         }
-        Ok(unusual(token))
+        self.at += ahead.iter().position(|byte| matches!(byte, b',' | b' ')).unwrap_or(ahead.len());
+        Ok(unusual(self.since(start)))
     }
 }
 

@@ -127,7 +127,7 @@ fn decode_line<V: Visitor>(line: &[u8], around: Around<'_>, visitor: &mut V) -> 
 
 #[inline]
 fn decode_text<V: Visitor>(text: &str, around: Around<'_>, visitor: &mut V) -> Result<(), Fault> {
-    if text.contains('\0') {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
         return Err(Fault::malformed("the line contains NUL"));
     }
     let mut line = Line::parse(text, around.clock)?;
