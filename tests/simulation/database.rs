@@ -250,7 +250,7 @@ impl Connection {
         })
     }
 
-    /// Letters of what the database refuses are durable before it commits. One that it has refused before is not among what waits.
+    /// Letters of what the database refuses are durable before it commits. What has one is not among what waits.
     fn set_aside(&self, batch: &Batch) -> Result<(), SinkError> {
         let Some(desk) = &self.desk else { return Ok(()) };
         let is_refused = |(_, row): &(u64, &Row)| rows::is_refused(rows::id(row));

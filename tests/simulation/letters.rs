@@ -51,7 +51,8 @@ impl Letters {
         self.kept.waiting() == 0
     }
 
-    /// What the writer of a database's rows asks. `log`: what the database follows; below `recovered_until` an earlier run left it.
+    /// What the writer of a database's rows asks. `log` is what the database follows; what is below `recovered_until` an earlier
+    /// life left there.
     pub(crate) fn desk(
         &self,
         database: &str,

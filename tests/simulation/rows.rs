@@ -1,5 +1,5 @@
-//! Rows of programs on their way into the database that has routes: the door's gate, what was sent, what the database refuses, and
-//! what must be there.
+//! Rows of programs on their way into the database that has routes: the door's gate, what was sent, what the database refuses,
+//! and what must be there.
 
 use crate::database::Database;
 use genims_decode::frame::encode;
@@ -131,9 +131,9 @@ impl RowLedger {
         assert!(unknown.is_none(), "{}: nobody sent {unknown:?}, or it is refused", database.name);
     }
 
-    /// Every acknowledged row that the database refused has a letter in the operations database, but for what that lacks of the
-    /// log; and none has more letters than it may have: one each time it was refused, and one for a crash between a letter and the
-    /// mark of it.
+    /// Every acknowledged row that the database refused has a letter in the operations database, but for what that lacks of
+    /// the log; and none has more letters than it may have: one each time it was refused, and one for a crash between a letter
+    /// and the mark of it.
     pub(crate) fn judge_letters(&self, operations: &Database, database: &Database) {
         let mut letters: BTreeMap<u64, usize> = BTreeMap::new();
         operations.contents.letters.values().for_each(|id| *letters.entry(*id).or_default() += 1);

@@ -1,5 +1,5 @@
-//! A client of the frame protocol: numbered frames of readings and of rows, acknowledged up to a sequence, sent again from there on. One may lose its
-//! memory: it counts anew from 1 then, and does not heed what WELCOME tells of before.
+//! A client of the frame protocol: numbered frames of readings and of rows, acknowledged up to a sequence, sent again from there
+//! on. One may lose its memory: it counts anew from 1 then, and does not heed what WELCOME tells of before.
 
 use crate::database::Key;
 use crate::ledger::Ledger;
