@@ -22,7 +22,9 @@ pub(crate) struct Clients {
     lines: Vec<LineClient>,
     /// Programs that send rows.
     programs: Vec<MqttClient>,
-    /// What decides when senders of lines break off, and what programs send.
+    /// Clients of frames send rows, too.
+    sends_rows: bool,
+    /// What decides when senders of lines break off, and who sends rows.
     added: ChaCha8Rng,
 }
 
@@ -43,7 +45,7 @@ impl Clients {
             .collect();
         let programs = if plan.has_rows { &versions[..] } else { &[] };
         let programs = programs.iter().map(|version| MqttClient::new(*version, Maker::new(0, plan, added))).collect();
-        Self { mqtt, tcp, lines, programs, added: fork(added) }
+        Self { mqtt, tcp, lines, programs, sends_rows: plan.has_rows, added: fork(added) }
     }
 
     pub(crate) fn number(&self) -> usize {
@@ -78,6 +80,9 @@ impl Clients {
             client.connect(&server.tcp, &server.doors).await;
             for _ in 0..random.random_range(0..3) {
                 client.send(ledger).await;
+            }
+            if self.sends_rows && self.added.random_bool(0.3) {
+                client.send_rows(self.added.random_range(1..5), ledger).await;
             }
         }
         for client in &mut self.lines {

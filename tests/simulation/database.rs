@@ -7,15 +7,19 @@
 use crate::rows;
 use genims_catalogue::Directory;
 use genims_log::file::Spool;
-use genims_model::{Event, Position, Reading, SourceNo};
+use genims_model::{Event, Position, Reading, Row, SourceNo};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
+use genims_stores::rows::{RowDesk, Unwritten};
 use genims_stores::target::{Committed, Target};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
+
+/// The database that keeps dead letters, too.
+pub(crate) const OPERATIONS: &str = "postgres";
 
 /// Begins the names of sensors whose readings are known by their values: they get the time of receipt.
 pub(crate) const UNTIMED: char = 'U';
@@ -52,6 +56,8 @@ pub(crate) struct Contents {
     pub(crate) events: BTreeMap<(Uuid, u64), String>,
     /// Rows of programs by their keys, and where in which log each was read.
     pub(crate) table: BTreeMap<u64, (Uuid, u64)>,
+    /// Letters of refused rows, by log and offset: the keys of these rows.
+    pub(crate) letters: BTreeMap<(Uuid, u64), u64>,
     pub(crate) positions: BTreeMap<Uuid, Position>,
 }
 
@@ -69,6 +75,8 @@ pub(crate) struct Database {
     pub(crate) gaps: Vec<(Uuid, u64, u64)>,
     /// Rows that a restore took out of it, unless its log was seen to hold them for it.
     pub(crate) may_lack: BTreeSet<u64>,
+    /// How many letters each row may have that it refused.
+    pub(crate) refused: BTreeMap<u64, usize>,
     /// How often it met records of which the log had kept the offsets alone.
     pub(crate) passed: usize,
     /// What it is asked is shown as it comes.
@@ -86,6 +94,7 @@ impl Database {
             is_away: false,
             gaps: Vec::new(),
             may_lack: BTreeSet::new(),
+            refused: BTreeMap::new(),
             passed: 0,
             shows: std::env::var_os("GENIMS_SEED").is_some(),
         }))
@@ -96,15 +105,21 @@ impl Database {
         self.contents.positions.get(&log).map(|position| position.offset)
     }
 
-    /// How much it holds: readings, events and rows.
-    pub(crate) fn rows(&self) -> [usize; 3] {
-        [self.contents.rows.len(), self.contents.events.len(), self.contents.table.len()]
+    /// How much it holds: readings, events, rows, and letters of rows.
+    pub(crate) fn rows(&self) -> [usize; 4] {
+        let Contents { rows, events, table, letters, .. } = &self.contents;
+        [rows.len(), events.len(), table.len(), letters.len()]
     }
 
     /// It is put back to what it held before.
     pub(crate) fn goes_back_to(&mut self, backup: Contents) {
         let later = std::mem::replace(&mut self.contents, backup);
         self.may_lack.extend(later.table.into_keys().filter(|id| !self.contents.table.contains_key(id)));
+    }
+
+    /// Rows with these keys may have one letter more.
+    pub(crate) fn may_have_again(&mut self, refused: impl Iterator<Item = u64>) {
+        refused.for_each(|id| *self.refused.entry(id).or_default() += 1);
     }
 
     fn store(&mut self, log: Uuid, rows: impl Iterator<Item = (u64, Key)>) {
@@ -155,6 +170,8 @@ pub(crate) struct Connection {
     name: &'static str,
     start: Option<Start>,
     events: Events,
+    /// Where rows of programs are for it: which of them are not to be written, as production has it.
+    desk: Option<Arc<RowDesk>>,
 }
 
 /// What a database does with the events of its log.
@@ -180,9 +197,11 @@ impl Connection {
         directory: &Arc<Directory>,
         log: &Spool,
         events: Events,
+        desk: Option<Arc<RowDesk>>,
     ) -> Self {
-        let name = lock(database).name;
-        Self { database: database.clone(), directory: directory.clone(), log: log.clone(), name, start: None, events }
+        let (name, start) = (lock(database).name, None);
+        let (database, directory, log) = (database.clone(), directory.clone(), log.clone());
+        Self { database, directory, log, name, start, events, desk }
     }
 
     fn key(&self, reading: &Reading) -> Key {
@@ -210,12 +229,16 @@ impl Connection {
             lock(&self.database).told.extend(told);
         }
         let is_routed = self.events == Events::Stored;
-        let own_rows = batch.rows().filter(|(_, row)| is_routed && row.database == rows::DATABASE);
+        let waiting = self.desk.as_ref().map(|desk| desk.waiting(batch)).unwrap_or_default();
+        let own_rows =
+            waiting.into_iter().map(|(offset, row)| RowOfLog { offset, source: row.source, id: rows::id(row) });
+        let letters = batch.dead_letters().filter(|_| self.name == OPERATIONS);
         let skipped = batch.groups.iter().filter(|group| is_routed && group.skipped > 0);
         Ok(Transaction {
             database: self.database.clone(),
             events: if is_routed { events } else { Vec::new() },
-            table: own_rows.map(|(offset, row)| RowOfLog { offset, source: row.source, id: rows::id(row) }).collect(),
+            table: own_rows.filter(|row| !rows::is_refused(row.id)).collect(),
+            letters: letters.filter_map(|(offset, letter)| Some((offset, rows::id_of_letter(letter)?))).collect(),
             passed: skipped.map(|group| (group.first_offset, group.next_offset())).collect(),
             // Where rows alone are kept, what was before it may go while others are read.
             first_offset: if is_routed { self.log.first_offset() } else { start.first_offset },
@@ -226,6 +249,22 @@ impl Connection {
             start,
         })
     }
+
+    /// Letters of what the database refuses are durable before it commits. What has one is not among what waits.
+    fn set_aside(&self, batch: &Batch) -> Result<(), SinkError> {
+        let Some(desk) = &self.desk else { return Ok(()) };
+        let is_refused = |(_, row): &(u64, &Row)| rows::is_refused(rows::id(row));
+        let refused = desk.waiting(batch).into_iter().filter(is_refused);
+        let refused: Vec<_> = refused.map(|(offset, row)| rows::refusal(offset, row)).collect();
+        lock(&self.database).may_have_again(refused.iter().map(|refused| rows::id(refused.row)));
+        desk.set_aside(Unwritten { refused, ..Unwritten::default() })
+    }
+
+    /// What of a batch that landed was not written.
+    fn report(&self, batch: &Batch, mut committed: Committed) -> Committed {
+        self.desk.iter().for_each(|desk| desk.report(batch, &mut committed));
+        committed
+    }
 }
 
 #[derive(Clone)]
@@ -234,6 +273,8 @@ struct Transaction {
     rows: Vec<(u64, Key)>,
     events: Vec<(u64, String)>,
     table: Vec<RowOfLog>,
+    /// Offsets of letters of refused rows, with the keys of these.
+    letters: Vec<(u64, u64)>,
     /// Of which the log holds no more than the offsets.
     passed: Vec<(u64, u64)>,
     /// Where the log begins.
@@ -274,6 +315,7 @@ impl Transaction {
         database.store(log, self.rows.into_iter());
         database.store_events(log, self.events.into_iter());
         let done_before = database.write_rows(log, &self.table);
+        database.contents.letters.extend(self.letters.into_iter().map(|(offset, id)| ((log, offset), id)));
         database.passed += self.passed.len();
         let known_gone = self.position.max(self.start.first_offset);
         let passed = self.passed.into_iter().map(|(from, to)| (from.max(self.position), to));
@@ -339,6 +381,7 @@ impl Target for Connection {
                 fault => fault,
             })
         };
+        self.set_aside(batch)?;
         match fault {
             None => {}
             Some(Fault::Lost) => return Err(gone("lost")),
@@ -361,10 +404,10 @@ impl Target for Connection {
                 return Err(gone("no answer"));
             }
         }
-        transaction.commit()
+        Ok(self.report(batch, transaction.commit()?))
     }
 
-    async fn recall(&mut self, _: &Batch) -> Result<Committed, SinkError> {
-        Ok(Committed::default())
+    async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
+        Ok(self.report(batch, Committed::default()))
     }
 }

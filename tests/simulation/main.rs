@@ -7,16 +7,18 @@
 //! accounting identity holds at every step; every start succeeds, or refuses with a remedy where something was really
 //! damaged; no position goes back but by a restore; every event is in the database that has routes exactly once, or counted
 //! as gone before it was asked for; every acknowledged row of a program is in its table, but for what a restore took out of it
-//! when the log no longer held it.
+//! when the log no longer held it, and every one that its database refused has its letter with the reason in the operations
+//! database, no more of them than it was refused.
 //!
 //! `GENIMS_SEEDS` says how many, `GENIMS_SEED` runs one and shows its trace.
 //!
 //! - `plan`: what a seed decides; `world`: the run; `harm`: what goes wrong
-//! - `server`: production's parts without their threads; `sink`: its consumers; `writer`, `log`, `router`, `folder`: their seams
+//! - `server`: production's parts without their threads; `sink`: its consumers; `writer`, `log`, `router`, `letters`, `folder`:
+//!   their seams
 //! - `clients`, `mqtt_client`, `tcp_client`, `line_client`, `database`: the outside; `ledger`, `rows`: what it was told
 //!
-//! Not here: the bridge, whose client library opens the socket itself and keeps acknowledgements to itself; rows in frames, and
-//! rows that their database refuses.
+//! Not here: the bridge, whose client library (`rumqttc`) opens the socket itself, and makes its connection of a type that it keeps
+//! to itself, so that none can be put in its place.
 
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a panic is the finding")]
@@ -27,6 +29,7 @@ mod database;
 mod folder;
 mod harm;
 mod ledger;
+mod letters;
 mod line_client;
 mod log;
 mod mqtt_client;
@@ -98,6 +101,7 @@ fn nothing_acknowledged_is_lost_or_doubled_whatever_fails() {
     let seeds = seeds as usize;
     assert!(done.readings > seeds * 20 && done.rows > seeds * 10, "runs must do something: {done:?} in {seeds} runs");
     assert!(done.passed > seeds / 10, "the log is compacted under databases: {done:?}");
+    assert!(done.letters > seeds / 2, "databases refuse rows: {done:?}");
 }
 
 #[test]
@@ -130,6 +134,8 @@ fn what_is_broken_on_purpose_is_found() {
         Broken::TrustsBrokenLines,
         Broken::CutsOffRows,
         Broken::GoesOnBehindRestores,
+        Broken::ForgetsForwarded,
+        Broken::LosesLetters,
     ] {
         let found = (0..200).find(|seed| catch_unwind(|| run(*seed, broken, Extent::Whole)).is_err());
         println!("{broken:?} is found by seed {found:?}");

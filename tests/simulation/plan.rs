@@ -29,6 +29,10 @@ pub(crate) enum Broken {
     CutsOffRows,
     /// A database with routes that went back goes on where it was before.
     GoesOnBehindRestores,
+    /// A start does not know which letters of refused rows the log has.
+    ForgetsForwarded,
+    /// Letters of refused rows are taken for stored before they are.
+    LosesLetters,
 }
 
 /// What takes part in a run.
@@ -64,7 +68,7 @@ pub(crate) struct Plan {
     pub(crate) extent: Extent,
     /// The cap of the log of events, where there is one.
     pub(crate) events_bytes_max: Option<u64>,
-    /// Programs send rows for the database that has routes.
+    /// Programs and devices send rows for the database that has routes.
     pub(crate) has_rows: bool,
     /// How far the mirror may fall behind before it is cut off.
     pub(crate) mirror_bytes_max: u64,

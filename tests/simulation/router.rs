@@ -4,9 +4,11 @@
 //! back, and whoever finds no room on the disk gets it (see `writer`).
 
 use crate::database::{Database, lock};
+use crate::letters::Letters;
 use crate::plan::{Broken, Plan};
 use crate::rows;
 use crate::server::{ROUTED, events_options};
+use genims_consumers::SinkMetrics;
 use genims_consumers::follow::Settlement;
 use genims_consumers::router::{self, EventRouter, ROUTER};
 use genims_log::contract::Consumer;
@@ -16,6 +18,7 @@ use genims_model::{Accounts, Position};
 use genims_rows::Gate;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
+use genims_stores::rows::RowDesk;
 use genims_stores::target::{Committed, Target};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -39,6 +42,10 @@ pub(crate) struct Routes {
     pub(crate) routed: Arc<Mutex<Database>>,
     /// Of the rows that are for it.
     pub(crate) settlement: Settlement,
+    /// Which of them are not to be written.
+    pub(crate) desk: Option<Arc<RowDesk>>,
+    /// Of the database's follower.
+    pub(crate) metrics: Arc<SinkMetrics>,
     /// Where rows are taken.
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) goes_on_behind: bool,
@@ -52,6 +59,7 @@ impl Routes {
         (readings, recovered_until): (&Spool, u64),
         databases: &[Arc<Mutex<Database>>],
         accounts: &Arc<Accounts>,
+        letters: Option<&Letters>,
     ) -> Result<Option<Self>, SpoolError> {
         let (Some(options), Some(routed)) = (events_options(plan), databases.get(ROUTED)) else { return Ok(None) };
         let (appender, log, recovered) = simulated::open(disk, &options)?;
@@ -71,6 +79,8 @@ impl Routes {
         let from = log.register(&consumer)?;
         let waiting = rows::held(readings, remembered.max(passed))?.len() + rows::held(&log, from)?.len();
         accounts.received(accounts.recovered(), waiting as u64);
+        let metrics = Arc::<SinkMetrics>::default();
+        let desk = letters.map(|letters| letters.desk(rows::DATABASE, &log, recovered.next_offset, &metrics));
         Ok(Some(Self {
             router: EventRouter::new(appender, marks, passed).with_recovered(recovered_until, accounts.recovered()),
             log,
@@ -81,6 +91,8 @@ impl Routes {
                 recovered_until: recovered.next_offset,
                 rows_of: Some(rows::DATABASE.to_owned()),
             },
+            desk,
+            metrics,
             gate: None,
             goes_on_behind: plan.broken == Broken::GoesOnBehindRestores,
         }))

@@ -1,16 +1,21 @@
-//! Rows of programs on their way into the database that has routes: the door's gate, what was sent, and what must be there.
+//! Rows of programs on their way into the database that has routes: the door's gate, what was sent, what the database refuses,
+//! and what must be there.
 
 use crate::database::Database;
+use genims_decode::frame::encode;
 use genims_log::file::{Spool, SpoolError};
-use genims_model::Row;
+use genims_model::{DeadLetter, Reason, Row};
 use genims_rows::schema::{Column, Dialect, Kind, Table};
 use genims_rows::{Gate, Schema, Tables};
+use genims_stores::rows::RefusedRow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The database that rows are for, as rows name it, and its table.
 pub(crate) const DATABASE: &str = "genims_hr_db";
 const TABLE: &str = "attendance";
+/// What the database says of a row that it refuses: a check that no door knows of.
+const REFUSAL: &str = "23514";
 
 /// Of a start that knows the catalogue from before.
 pub(crate) fn gate() -> Arc<Gate> {
@@ -24,8 +29,42 @@ pub(crate) fn gate() -> Arc<Gate> {
 
 /// A message with these rows: its topic and its payload.
 pub(crate) fn message(ids: &[u64]) -> (String, Vec<u8>) {
+    (Row::topic(DATABASE, TABLE), payload(ids))
+}
+
+/// A ROWS frame with these.
+pub(crate) fn frame(sequence: u64, ids: &[u64]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode::rows(sequence, DATABASE, TABLE, &payload(ids), &mut bytes);
+    bytes
+}
+
+fn payload(ids: &[u64]) -> Vec<u8> {
     let rows: Vec<_> = ids.iter().map(|id| serde_json::json!({ "id": id })).collect();
-    (Row::topic(DATABASE, TABLE), serde_json::Value::from(rows).to_string().into_bytes())
+    serde_json::Value::from(rows).to_string().into_bytes()
+}
+
+/// Whether the database refuses the row with this key, for good and whenever it is asked.
+pub(crate) fn is_refused(id: u64) -> bool {
+    id % 8 == 5
+}
+
+/// Its refusal.
+pub(crate) fn refusal(log_offset: u64, row: &Row) -> RefusedRow<'_> {
+    let detail = format!("the row {} violates a check", id(row));
+    RefusedRow { log_offset, row, code: REFUSAL.to_owned(), column: None, detail }
+}
+
+/// The key of the refused row that a letter was made of; `None` where it was made of anything else.
+pub(crate) fn id_of_letter(letter: &DeadLetter) -> Option<u64> {
+    if letter.topic != Row::topic(DATABASE, TABLE) {
+        return None;
+    }
+    let values: BTreeMap<String, u64> = serde_json::from_slice(&letter.payload).expect("the row as it came");
+    let id = values["id"];
+    let says_why = letter.reason == Reason::BadRow && letter.detail.ends_with(&format!("({REFUSAL})"));
+    assert!(is_refused(id) && says_why && letter.records == 1, "nobody refused {letter:?}");
+    Some(id)
 }
 
 /// The key of a row that went through the gate.
@@ -68,11 +107,13 @@ impl RowLedger {
         self.sent.values().filter(|acknowledged| **acknowledged).count()
     }
 
-    /// Every acknowledged row is in its table, but for what a restore took out of it and no log holds any more.
+    /// Every acknowledged row is in its table, but for what a restore took out of it and no log holds any more, and for what
+    /// the database refuses.
     pub(crate) fn judge(&self, database: &Database) {
         let table = &database.contents.table;
+        let is_taken = |id: &u64| is_refused(*id) || table.contains_key(id);
         let lacking: Vec<u64> =
-            self.sent.iter().filter(|(id, known)| **known && !table.contains_key(*id)).map(|(id, _)| *id).collect();
+            self.sent.iter().filter(|(id, known)| **known && !is_taken(*id)).map(|(id, _)| *id).collect();
         for id in &lacking {
             assert!(
                 database.may_lack.contains(id),
@@ -86,7 +127,26 @@ impl RowLedger {
             "{}: {lacking:?} are lacking, and {gone} records are gone",
             database.name
         );
-        let unknown = table.keys().find(|id| !self.sent.contains_key(*id));
-        assert!(unknown.is_none(), "{}: nobody sent {unknown:?}", database.name);
+        let unknown = table.keys().find(|id| !self.sent.contains_key(*id) || is_refused(**id));
+        assert!(unknown.is_none(), "{}: nobody sent {unknown:?}, or it is refused", database.name);
+    }
+
+    /// Every acknowledged row that the database refused has a letter in the operations database, but for what that lacks of
+    /// the log; and none has more letters than it may have: one each time it was refused, and one for a crash between a letter
+    /// and the mark of it.
+    pub(crate) fn judge_letters(&self, operations: &Database, database: &Database) {
+        let mut letters: BTreeMap<u64, usize> = BTreeMap::new();
+        operations.contents.letters.values().for_each(|id| *letters.entry(*id).or_default() += 1);
+        let is_lacking = |(id, known): &(&u64, &bool)| **known && is_refused(**id) && !letters.contains_key(*id);
+        let lacking: Vec<u64> = self.sent.iter().filter(is_lacking).map(|(id, _)| *id).collect();
+        let gone: u64 = operations.gaps.iter().map(|(_, from, to)| to - from).sum();
+        assert!(
+            lacking.len() as u64 <= gone,
+            "the refused rows {lacking:?} were acknowledged and have no letter, and {gone} records are gone"
+        );
+        for (id, times) in letters {
+            let at_most = database.refused.get(&id).copied().unwrap_or(0);
+            assert!(times <= at_most, "the row {id} has {times} letters, at most {at_most} are due");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::database::{Database, Events, lock};
 use crate::folder::OnDisk;
+use crate::letters::Letters;
 use crate::log::Followed;
 use crate::plan::{Broken, Extent, Plan};
 use crate::router::Routes;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const DATA: &str = "/data";
@@ -87,6 +89,8 @@ pub(crate) struct Server {
     pub(crate) doors: CancellationToken,
     pub(crate) sinks: Vec<Sink>,
     pub(crate) routes: Option<Routes>,
+    /// Letters of rows that their database refused, and what brings them into the log.
+    letters: Option<(Letters, JoinHandle<()>)>,
     pub(crate) first_offset: u64,
     pub(crate) truncated_bytes: u64,
     queues: Vec<Arc<ShardQueue>>,
@@ -152,7 +156,9 @@ impl Server {
         };
         spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
         spool.register(&contract::Consumer::resync(lock(&databases[MIRROR]).name, plan.mirror_bytes_max))?;
-        let routes = Routes::open(plan, disk, (&spool, recovered.next_offset), databases, &accounts)?;
+        let letters = Letters::open(plan, disk, &recovered.marks, &accounts)?;
+        let readings = (&spool, recovered.next_offset);
+        let routes = Routes::open(plan, disk, readings, databases, &accounts, letters.as_ref())?;
         let routes = routes.map(|routes| Routes { gate, ..routes });
         let sinks = sinks(&followed, databases, settlement, routes.as_ref());
 
@@ -172,6 +178,10 @@ impl Server {
         let tcp_options = tcp::TcpOptions { acknowledge: acknowledge(plan.seed / 3), ..Default::default() };
         let progress = Arc::new(tcp::Progress::new(tcp::CLIENTS_MAX, recovered.marks));
         let early = plan.broken == Broken::AcknowledgesEarly;
+        let letters = letters.zip(routes.as_ref()).map(|(letters, routes)| {
+            let forwarding = letters.start(intake.clone(), routes.log.clone(), &routes.routed);
+            (letters, forwarding)
+        });
         Ok(Self {
             mqtt: mqtt::simulated::SimulatedMqtt::new(
                 mqtt_options,
@@ -184,6 +194,7 @@ impl Server {
             doors: CancellationToken::new(),
             sinks,
             routes,
+            letters,
             first_offset: recovered.first_offset,
             truncated_bytes: recovered.truncated_bytes,
             writer: Writer::start(appender, spool.clone(), disk, early),
@@ -274,6 +285,11 @@ impl Server {
         self.routes.is_none() || self.spool.cursor(ROUTER) == Some(end)
     }
 
+    /// The first log has the letters of all rows that were refused so far.
+    pub(crate) fn has_letters(&self) -> bool {
+        self.letters.as_ref().is_none_or(|(letters, _)| letters.are_forwarded())
+    }
+
     /// Each log, by the number of its database.
     pub(crate) fn log(&self, database: usize) -> &Spool {
         match &self.routes {
@@ -344,7 +360,15 @@ impl Server {
                 std::panic::resume_unwind(error.into_panic());
             }
         }
+        self.end_forwarding().await;
         self.close(disk);
+    }
+
+    /// What is on its way is forwarded by the next life.
+    async fn end_forwarding(&mut self) {
+        if let Some((_, forwarding)) = self.letters.take() {
+            end(forwarding).await;
+        }
     }
 
     fn close(self, disk: &FakeDisk) {
@@ -360,15 +384,21 @@ impl Server {
         disk.crash_in(0);
         for sink in &mut self.sinks {
             if let Some(following) = sink.following.take() {
-                following.abort();
-                if let Err(error) = following.await
-                    && error.is_panic()
-                {
-                    std::panic::resume_unwind(error.into_panic());
-                }
+                end(following).await;
             }
         }
+        self.end_forwarding().await;
         self.close(disk);
+    }
+}
+
+/// Ends a task where it stands; a panic of it is one here.
+async fn end<T>(task: JoinHandle<T>) {
+    task.abort();
+    if let Err(error) = task.await
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 
@@ -394,7 +424,8 @@ fn sinks(
         goes_on_behind: routes.goes_on_behind,
     };
     sinks.push(Sink::new(Consumer::Router(routes.clone()), Events::PassedOver, readings.clone()));
-    let mut routed = Sink::new(Consumer::Database(routes.routed.clone()), Events::Stored, events);
+    let routed = Sink::new(Consumer::Database(routes.routed.clone()), Events::Stored, events);
+    let mut routed = routed.with_rows(routes.desk.clone(), routes.metrics.clone());
     routed.settlement = Some(routes.settlement.clone());
     sinks.push(routed);
     sinks

@@ -9,6 +9,7 @@ use genims_consumers::follow::{FollowOptions, Follower, Settlement};
 use genims_consumers::gather::BatchLimits;
 use genims_consumers::router::ROUTER;
 use genims_stores::SinkError;
+use genims_stores::rows::RowDesk;
 use genims_stores::target::Target;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(crate) struct Sink {
     pub(crate) log: Followed,
     metrics: Arc<SinkMetrics>,
     pub(crate) settlement: Option<Settlement>,
+    /// Where rows of programs are for its database.
+    desk: Option<Arc<RowDesk>>,
     /// Brought back from another database where others go on behind a gap.
     pub(crate) is_brought_back: bool,
     pub(crate) following: Option<JoinHandle<Result<(), SinkError>>>,
@@ -38,8 +41,14 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn new(consumer: Consumer, events: Events, log: Followed) -> Self {
-        let (metrics, settlement, following) = (Arc::default(), None, None);
-        Self { consumer, events, log, metrics, settlement, is_brought_back: false, following, is_refused: false }
+        let (metrics, settlement, desk, following) = (Arc::default(), None, None, None);
+        let (is_brought_back, is_refused) = (false, false);
+        Self { consumer, events, log, metrics, settlement, desk, is_brought_back, following, is_refused }
+    }
+
+    /// `metrics` are those that the desk's letters ask how far it is.
+    pub(crate) fn with_rows(self, desk: Option<Arc<RowDesk>>, metrics: Arc<SinkMetrics>) -> Self {
+        Self { desk, metrics, ..self }
     }
 
     /// One of those that are cut off and go on with what is still there, as production's routes do.
@@ -62,7 +71,8 @@ impl Sink {
         }
         self.following = Some(match &self.consumer {
             Consumer::Database(database) => {
-                self.run(Connection::new(database, directory, &spool, self.events), seed, stop)
+                let desk = self.desk.clone();
+                self.run(Connection::new(database, directory, &spool, self.events, desk), seed, stop)
             }
             Consumer::Router(routes) => self.run(Routing::new(routes.clone(), spool), seed, stop),
         });

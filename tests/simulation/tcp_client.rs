@@ -1,9 +1,10 @@
-//! A client of the frame protocol: numbered frames, acknowledged up to a sequence, sent again from there on. One may lose its
-//! memory: it counts anew from 1 then, and does not heed what WELCOME tells of before.
+//! A client of the frame protocol: numbered frames of readings and of rows, acknowledged up to a sequence, sent again from there
+//! on. One may lose its memory: it counts anew from 1 then, and does not heed what WELCOME tells of before.
 
 use crate::database::Key;
 use crate::ledger::Ledger;
 use crate::plan::{Damage, Maker};
+use crate::rows;
 use futures_util::FutureExt;
 use genims_decode::frame::{Ack, FrameType, Next, Welcome, encode, next_frame};
 use genims_listen::tcp::simulated::SimulatedTcp;
@@ -22,6 +23,8 @@ struct Frame {
     sequence: u64,
     bytes: Vec<u8>,
     keys: Vec<Key>,
+    /// Keys of rows.
+    rows: Vec<u64>,
 }
 
 struct Link {
@@ -97,17 +100,36 @@ impl TcpClient {
     }
 
     pub(crate) async fn send(&mut self, ledger: &mut Ledger) {
-        if self.open.len() >= UNDER_WAY_MAX {
-            return;
+        if self.may_send() {
+            let sequence = self.next_sequence;
+            let (keys, bytes) = self.maker.frame(sequence);
+            ledger.send(&keys);
+            self.write(Frame { sequence, bytes, keys, rows: Vec::new() }).await;
         }
-        let Some(link) = self.link.as_mut().filter(|link| link.is_welcome) else { return };
-        let sequence = self.next_sequence;
-        let (keys, bytes) = self.maker.frame(sequence);
-        ledger.send(&keys);
+    }
+
+    /// Sends a frame of so many rows. Where too many wait for their database the server ends the connection, and the frame is
+    /// sent again by the next one.
+    pub(crate) async fn send_rows(&mut self, count: u64, ledger: &mut Ledger) {
+        if self.may_send() {
+            let sequence = self.next_sequence;
+            let rows = ledger.rows.send(count);
+            let bytes = rows::frame(sequence, &rows);
+            self.write(Frame { sequence, bytes, keys: Vec::new(), rows }).await;
+        }
+    }
+
+    fn may_send(&self) -> bool {
+        self.open.len() < UNDER_WAY_MAX && self.link.as_ref().is_some_and(|link| link.is_welcome)
+    }
+
+    async fn write(&mut self, frame: Frame) {
         self.next_sequence += 1;
         // A server that has closed shows at the next read.
-        let _ = link.stream.write_all(&bytes).await;
-        self.open.push_back(Frame { sequence, bytes, keys });
+        if let Some(link) = &mut self.link {
+            let _ = link.stream.write_all(&frame.bytes).await;
+        }
+        self.open.push_back(frame);
     }
 
     /// Reads the server's answers; how many frames were acknowledged.
@@ -169,6 +191,7 @@ impl TcpClient {
         let mut acknowledged = 0;
         while let Some(frame) = self.open.pop_front_if(|frame| frame.sequence <= durable) {
             ledger.acknowledge(&frame.keys);
+            ledger.rows.acknowledge(&frame.rows);
             acknowledged += 1;
         }
         if self.count == (Count::Lost { heard: false }) && acknowledged > 0 {

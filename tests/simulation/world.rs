@@ -3,7 +3,7 @@
 
 use crate::clients::Clients;
 use crate::clock;
-use crate::database::{Contents, Database, Fault, Key, lock};
+use crate::database::{Contents, Database, Fault, Key, OPERATIONS, lock};
 use crate::ledger::Ledger;
 use crate::plan::{Broken, Damage, Extent, MACHINES, Plan, master};
 use crate::server::{ROUTED, Server, StartError};
@@ -66,6 +66,8 @@ pub(crate) struct Done {
     pub(crate) compactions_failed: usize,
     /// Rows that a restore took out of it and no log held any more.
     pub(crate) taken_out: usize,
+    /// Letters of rows that were refused.
+    pub(crate) letters: usize,
 }
 
 impl std::ops::AddAssign for Done {
@@ -75,6 +77,7 @@ impl std::ops::AddAssign for Done {
         self.passed += other.passed;
         self.compactions_failed += other.compactions_failed;
         self.taken_out += other.taken_out;
+        self.letters += other.letters;
     }
 }
 
@@ -96,6 +99,7 @@ pub(crate) fn run(seed: u64, broken: Broken, extent: Extent) -> Outcome {
             passed,
             compactions_failed: world.compactions_failed,
             taken_out: may_lack,
+            letters: lock(&world.databases[0]).contents.letters.len(),
         };
         Outcome { trace: world.trace, done }
     })
@@ -107,7 +111,7 @@ impl World {
         let disk = FakeDisk::new(random.random());
         disk.set_lying(broken == Broken::LyingDisk);
         let clients = Clients::new(&plan, &mut random, &mut added);
-        let mut databases = vec![Database::new("postgres", true), Database::new("mongo", false)];
+        let mut databases = vec![Database::new(OPERATIONS, true), Database::new("mongo", false)];
         if plan.events_bytes_max.is_some() {
             databases.push(Database::new("routed", added.random_bool(0.5)));
         }
@@ -395,6 +399,7 @@ impl World {
         {
             self.ledger.judge_events([&lock(first), &lock(mirror), &lock(routed)]);
             self.ledger.rows.judge(&lock(routed));
+            self.ledger.rows.judge_letters(&lock(first), &lock(routed));
         }
         server.stop(&self.disk).await;
     }
@@ -408,6 +413,7 @@ impl World {
         self.clients.are_idle()
             && server.is_drained()
             && server.is_routed()
+            && server.has_letters()
             && self.databases.iter().enumerate().all(has_everything)
     }
 }

@@ -6,6 +6,7 @@
 //! - [`follow`]: the loop every sink runs: gather, commit, settle; retry, back off, recall, stop
 //! - [`mirror`]: the same for the mirror, which comes back when the log has cut it off
 //! - [`router`]: events and programs' rows, into a log of their own
+//! - [`kept_letters`]: letters of rows that a database refused
 //! - [`supervise`]: starts that loop again when it ends without being asked
 //!
 //! Invariants:
@@ -24,6 +25,7 @@ mod follow_tests;
 mod gap_tests;
 mod gaps;
 pub mod gather;
+pub mod kept_letters;
 mod metrics;
 pub mod mirror;
 pub mod router;

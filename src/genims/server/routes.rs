@@ -111,7 +111,7 @@ impl EventRoutes {
             .with_recovered(stream.recovered_until, stream.accounts.recovered());
         router.judge(&stream.spool);
         let (first, passed) = (stream.spool.clone(), router.passed().clone());
-        let (mut view, start) = follower((ROUTER, None), &stream.spool, move |metrics, stop| {
+        let (mut view, start) = follower((ROUTER, None), &stream.spool, Arc::default(), move |metrics, stop| {
             follow(router.clone(), first.clone(), router_limits(), metrics, None, stop)
         });
         view.writes = Some(log.clone());
@@ -173,7 +173,8 @@ impl EventRoutes {
             recovered_until: self.recovered_until,
             rows_of: Some(database.name.clone()),
         };
-        let desk = Arc::new(RowDesk::new(&database.name, Arc::new(self.way_back.of(&database.name))));
+        let metrics = Arc::<SinkMetrics>::default();
+        let desk = Arc::new(RowDesk::new(&database.name, Arc::new(self.way_back.of(&database.name, &metrics))));
         let parts = (routed.clone(), directory, desk, settlement);
         let start: Box<dyn FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send> = match database.engine {
             Engine::Postgresql => {
@@ -218,7 +219,7 @@ impl EventRoutes {
             false => Consumer::resync(name, share),
         };
         self.log.register(&consumer)?;
-        self.followers.push(follower((name, Some(database.name.clone())), &self.log, start));
+        self.followers.push(follower((name, Some(database.name.clone())), &self.log, metrics, start));
         self.routed.push(RoutedView { database: name, routed });
         Ok(())
     }
@@ -300,9 +301,9 @@ pub(super) fn registry() -> Result<&'static Registry, ServerError> {
 fn follower(
     (name, database): (&'static str, Option<String>),
     log: &Spool,
+    metrics: Arc<SinkMetrics>,
     mut start: impl FnMut(Arc<SinkMetrics>, CancellationToken) -> Following + Send + 'static,
 ) -> (SinkView, Start) {
-    let metrics = Arc::new(SinkMetrics::default());
     let view = SinkView { name, database, metrics: metrics.clone(), settles: false, log: log.clone(), writes: None };
     (view, Box::new(move |stop| start(metrics.clone(), stop)))
 }

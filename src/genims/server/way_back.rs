@@ -2,11 +2,12 @@
 //! first log like all others, whenever that has room. What refuses waits for nothing.
 
 use super::stream::Stream;
+use genims_consumers::SinkMetrics;
+use genims_consumers::kept_letters::KeptRowLetters;
 use genims_databases::Registry;
 use genims_log::file::{Forwarded, RowLetters, Spool, SpoolError};
-use genims_model::{Backoff, Cause, DeadLetter, Mark, SourceNo};
+use genims_model::{Accounts, Backoff, Mark, SourceNo};
 use genims_pipeline::intake::Intake;
-use genims_stores::rows::Aside;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 pub(super) struct WayBack {
     row_letters: Arc<RowLetters>,
     intake: Arc<Intake>,
+    accounts: Arc<Accounts>,
     /// The log of events, which the databases follow.
     log: Spool,
     registry: &'static Registry,
@@ -27,14 +29,20 @@ impl WayBack {
     pub(super) fn new(stream: &Stream, log: &Spool, recovered_until: u64, registry: &'static Registry) -> Self {
         let (row_letters, source) = (stream.row_letters.clone(), stream.accounts.recovered());
         stream.accounts.received(source, row_letters.waiting());
-        let (intake, log) = (stream.intake.clone(), log.clone());
-        Self { row_letters, intake, log, registry, recovered: (recovered_until, source) }
+        let (intake, accounts, log) = (stream.intake.clone(), stream.accounts.clone(), log.clone());
+        Self { row_letters, intake, accounts, log, registry, recovered: (recovered_until, source) }
     }
 
-    /// Where the rows of one database go.
-    pub(super) fn of(&self, database: &str) -> Kept {
-        let (row_letters, log) = (self.row_letters.clone(), self.log.id());
-        Kept { row_letters, log, database: database.to_owned(), recovered: self.recovered }
+    /// Where the letters of one database's rows go; `metrics` are its follower's.
+    pub(super) fn of(&self, database: &str, metrics: &Arc<SinkMetrics>) -> KeptRowLetters {
+        KeptRowLetters {
+            row_letters: self.row_letters.clone(),
+            log: self.log.id(),
+            database: database.to_owned(),
+            recovered: self.recovered,
+            accounts: self.accounts.clone(),
+            metrics: metrics.clone(),
+        }
     }
 
     /// Brings letters into the first log until it is asked to stop.
@@ -88,28 +96,6 @@ where
                 }
             }
         }
-    }
-}
-
-/// See [`WayBack::of`].
-pub(super) struct Kept {
-    row_letters: Arc<RowLetters>,
-    log: Uuid,
-    database: String,
-    recovered: (u64, SourceNo),
-}
-
-impl Aside for Kept {
-    fn keep(&self, mut letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause> {
-        let (until, source) = self.recovered;
-        for (_, letter) in letters.iter_mut().filter(|(offset, _)| *offset < until) {
-            letter.source = source;
-        }
-        Ok(self.row_letters.keep(self.log, &self.database, letters)?)
-    }
-
-    fn offsets(&self) -> Vec<u64> {
-        self.row_letters.offsets(self.log, &self.database)
     }
 }
 

@@ -122,9 +122,20 @@ pub async fn answered<V, E>(work: impl Future<Output = Result<V, E>>) -> Result<
 where
     SinkError: From<E>,
 {
-    match tokio::time::timeout(ANSWER_TIMEOUT, work).await {
+    answered_within(ANSWER_TIMEOUT, work).await
+}
+
+/// The same with another time.
+pub(crate) async fn answered_within<V, E>(
+    patience: Duration,
+    work: impl Future<Output = Result<V, E>>,
+) -> Result<V, SinkError>
+where
+    SinkError: From<E>,
+{
+    match tokio::time::timeout(patience, work).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(SinkError::TimedOut(ANSWER_TIMEOUT)),
+        Err(_) => Err(SinkError::TimedOut(patience)),
     }
 }
 

@@ -110,7 +110,7 @@ impl RowLetters {
         Self::open_on(Arc::new(RealDisk), folder, forwarded)
     }
 
-    fn open_on(disk: Arc<dyn Disk>, folder: &Path, forwarded: u64) -> Result<Self, SpoolError> {
+    pub(super) fn open_on(disk: Arc<dyn Disk>, folder: &Path, forwarded: u64) -> Result<Self, SpoolError> {
         let path = folder.join(NAME);
         let failed = |action: &'static str| {
             let path = path.clone();

@@ -4,12 +4,17 @@
 pub use super::fake_disk::{Copy, FakeDisk, FakeFile};
 pub use super::fake_errors::Call;
 
-use super::{Appender, QuarantineReport, Recovered, Spool, SpoolError, SpoolOptions};
+use super::{Appender, QuarantineReport, Recovered, RowLetters, Spool, SpoolError, SpoolOptions};
 use std::path::Path;
 use std::sync::Arc;
 
 pub fn open(disk: &FakeDisk, options: &SpoolOptions) -> Result<(Appender, Spool, Recovered), SpoolError> {
     super::open_on(Arc::new(disk.clone()), options)
+}
+
+/// See [`RowLetters::open`].
+pub fn row_letters(disk: &FakeDisk, folder: &Path, forwarded: u64) -> Result<RowLetters, SpoolError> {
+    RowLetters::open_on(Arc::new(disk.clone()), folder, forwarded)
 }
 
 /// One round of housekeeping.

@@ -2,7 +2,7 @@
 //!
 //! Either may be left out, be ahead or behind: what one of them has already is passed over. A second run changes nothing.
 
-use super::postgres::{self, Store, start};
+use super::postgres::{self, PATIENCE, Store, start};
 use super::{HistoryParameters, PlantHistory};
 use crate::errors::SeedError;
 use bson::{Document, doc};
@@ -16,14 +16,12 @@ use genims_stores::target::Target;
 use mongodb::{Client, Collection};
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedSender};
 use tokio::task::JoinSet;
 
 /// Groups that wait for the databases.
 const GROUPS_AHEAD: usize = 2;
-/// For one group, however slow the server is.
-pub(super) const PATIENCE: Duration = Duration::from_secs(900);
 
 /// What a run wrote into one database; nothing when all was there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]

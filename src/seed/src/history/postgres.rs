@@ -1,45 +1,42 @@
-//! The history into `genims_operations_db`: one group is one transaction, with the position and the ledger row that the sink
-//! would write, so a killed run goes on where it was and `genims verify` holds.
+//! The history into `genims_operations_db`: one group is one transaction, the sink's own ([`fill`]), so a killed run goes on
+//! where it was and `genims verify` holds.
 //!
 //! `machine_faults` is written whole at the beginning, under ids from 1 that are taken out of the sequence: faults of live
 //! traffic come behind them.
 
 use super::faults::{COLUMNS as FAULT_COLUMNS, Fault};
-use super::{PlantHistory, stored_us};
+use super::{PlantHistory, SOURCE, stored_us};
 use crate::errors::SeedError;
 use crate::value::Value;
 use bytes::{BufMut, BytesMut};
 use genims_catalogue::Catalogue;
 use genims_databases::{PostgresSettings, pooling};
-use genims_model::Position;
+use genims_model::{Lineage, Position};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
-use genims_stores::postgres::commit::{copy_in, is_partition_gone, partition};
+use genims_stores::postgres::commit::{Context, Effort, copy_in, fill, is_partition_gone};
 use genims_stores::postgres::copy::{EncodeRows, Refused, copy};
-use genims_stores::postgres::days_kept::DaysKept;
-use genims_stores::postgres::event_rows::{EventRows, HEALTH_COLUMNS};
+use genims_stores::postgres::event_rows::EventRows;
 use genims_stores::postgres::field::PutField;
-use genims_stores::postgres::ledger::LedgerRow;
-use genims_stores::postgres::partitions::is_still_attached;
-use genims_stores::postgres::scada_rows::{self, ScadaRows};
-use genims_stores::postgres::sensor_rows::{self, SensorRows, sort};
 use genims_stores::postgres::session::{OPERATIONS, Session};
 use std::sync::Arc;
-use tokio_postgres::{Statement, Transaction};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The history's row: the parameters, and the records that are there.
 pub(super) const NAME: &str = "history";
 /// There when everything is.
 const LOADED: &str = "history.loaded";
+/// For one group, however slow the server is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(900);
 /// One run at a time; the lock of a killed run goes with its connection. A seeding may load a slow server for long: a
-/// statement has as much time as a group in MongoDB ([`PATIENCE`](super::load::PATIENCE)).
+/// statement has as much time as a group in MongoDB ([`PATIENCE`]).
 const LOCK: &str = "SET statement_timeout = '900s'; SET idle_in_transaction_session_timeout = '900s';
      SET lock_timeout = '60s'; SELECT pg_advisory_lock(hashtextextended('genims seed history', 0))";
 
 /// Where a history begins: it is a log that is written once.
-pub(super) fn start(log: uuid::Uuid) -> genims_model::Position {
-    genims_model::Position { log, lineage: genims_model::Lineage::default(), offset: 0 }
+pub(super) fn start(log: Uuid) -> Position {
+    Position { log, lineage: Lineage::default(), offset: 0 }
 }
 
 pub(super) struct Store {
@@ -48,6 +45,7 @@ pub(super) struct Store {
     log_id: Uuid,
     position: u64,
     catalogue: Catalogue,
+    sources: [String; 1],
     buffer: BytesMut,
 }
 
@@ -75,7 +73,8 @@ impl Store {
         }
         let position = session.position(&start(log_id)).await.map_err(failed)?.offset;
         let catalogue = history.site.catalogue.clone();
-        Ok(Self { settings: settings.clone(), session, log_id, position, catalogue, buffer: BytesMut::new() })
+        let (settings, sources, buffer) = (settings.clone(), [SOURCE.to_owned()], BytesMut::new());
+        Ok(Self { settings, session, log_id, position, catalogue, sources, buffer })
     }
 
     pub(super) async fn is_loaded(&self) -> Result<bool, SeedError> {
@@ -110,31 +109,20 @@ impl Store {
         Ok(true)
     }
 
+    /// The faults, which are there already, stay out; the history's own row says how far it is.
     async fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
-        let Self { session, catalogue, buffer, log_id, position, .. } = self;
-        let sorted = sort(batch, catalogue, &DaysKept::all()).rows;
-        let (mut scada, _) = ScadaRows::of(batch, catalogue, &DaysKept::all());
-        let mut health = EventRows::of(batch, catalogue, stored_us(batch)).health;
-        let partition = partition(session, &sensor_rows::days(&sorted), scada.days()).await?;
-        let mut sensors = SensorRows::new(catalogue, sorted);
-        let table = partition.as_deref().unwrap_or("public.sensor_data");
-        let transaction = session.begin().await?;
-        let of_sensors = transaction.prepare(&copy_in(table, sensor_rows::COLUMNS)).await?;
-        let of_scada = transaction.prepare(&copy_in("public.scada_machine_data", scada_rows::COLUMNS)).await?;
-        let of_health = transaction.prepare(&copy_in("public.sensor_health", HEALTH_COLUMNS)).await?;
-        let reached = Position { offset: batch.next_offset, ..start(*log_id) };
-        OPERATIONS.move_to(&transaction, *position, &reached).await?;
-        let sensor_rows = all(&transaction, &of_sensors, &mut sensors, buffer).await?;
-        if let Some(partition) = partition
-            && !is_still_attached(&transaction, &partition).await?
-        {
-            return Err(SinkError::Detached(partition));
-        }
-        let scada_rows = all(&transaction, &of_scada, &mut scada, buffer).await?;
-        all(&transaction, &of_health, &mut health, buffer).await?;
-        let ledger =
-            LedgerRow { sensor_rows, scada_rows, events: batch.events().count() as u64, ..LedgerRow::default() };
-        ledger.insert(&transaction, *log_id, batch).await?;
+        let Self { session, catalogue, sources, buffer, log_id, position, .. } = self;
+        let lineage = Lineage::default();
+        let context = Context {
+            spool_id: *log_id,
+            position: *position,
+            lineage: &lineage,
+            catalogue,
+            sources: sources.as_slice(),
+            patience: PATIENCE,
+        };
+        let events = EventRows::of(batch, catalogue, stored_us(batch)).health_alone();
+        let (transaction, _) = fill(session, batch, &context, events, buffer, &Effort::whole()).await?;
         let update = "UPDATE genims_internal.seed_history SET rows = $2, seeded_at = now() WHERE name = $1";
         transaction.execute(update, &[&NAME, &(batch.next_offset as i64)]).await?;
         transaction.commit().await?;
@@ -144,16 +132,6 @@ impl Store {
     fn failed(&self, source: SinkError) -> SeedError {
         failed(&self.settings, source)
     }
-}
-
-async fn all(
-    transaction: &Transaction<'_>,
-    statement: &Statement,
-    rows: &mut dyn EncodeRows,
-    buffer: &mut BytesMut,
-) -> Result<u64, SinkError> {
-    let count = rows.rows();
-    Ok(if count == 0 { 0 } else { copy(transaction, statement, rows, 0..count, buffer).await?.rows })
 }
 
 fn failed(settings: &PostgresSettings, source: SinkError) -> SeedError {
@@ -187,7 +165,9 @@ async fn enter_faults(session: &mut Session, mut rows: FaultRows<'_>, digest: &s
     if transaction.query_one(query, &[&count]).await?.get(0) {
         return Ok(false);
     }
-    all(&transaction, &statement, &mut rows, &mut BytesMut::new()).await?;
+    if count > 0 {
+        copy(&transaction, &statement, &mut rows, 0..count as usize, &mut BytesMut::new()).await?;
+    }
     let reserve = "SELECT setval('public.machine_faults_fault_id_seq', greatest($1, last_value))
          FROM public.machine_faults_fault_id_seq";
     transaction.execute(reserve, &[&count.max(1)]).await?;

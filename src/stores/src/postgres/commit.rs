@@ -1,8 +1,10 @@
 //! One batch, one transaction: position, rows, dead letters, ledger. What is too much for one becomes several.
+//!
+//! [`fill`] is that transaction; the sink and a seeding of the history commit what it has filled.
 
 use crate::batch::Batch;
 use crate::capacity::Capacity;
-use crate::error::{SinkError, answered};
+use crate::error::{SinkError, answered, answered_within};
 use crate::order::OrderedReading;
 use crate::postgres::copy::Refused;
 use crate::postgres::days_kept::DaysKept;
@@ -22,6 +24,7 @@ use bytes::BytesMut;
 use futures_util::future::try_join5;
 use genims_catalogue::Catalogue;
 use genims_model::{Lineage, Position, now_us};
+use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Statement, Transaction};
 use uuid::Uuid;
@@ -35,6 +38,8 @@ pub struct Context<'a> {
     pub catalogue: &'a Catalogue,
     /// The listeners' names by number.
     pub sources: &'a [String],
+    /// How long one statement may go unanswered.
+    pub patience: Duration,
 }
 
 /// Writes the batch, in pieces when the server finds it too much at once. After an error, pieces may have landed; the
@@ -81,7 +86,7 @@ async fn commit_piece(
     context: &Context<'_>,
     buffer: &mut BytesMut,
 ) -> Result<Committed, SinkError> {
-    let mut effort = Effort { mode: BatchMode::Whole, days: DaysKept::all() };
+    let mut effort = Effort::whole();
     if session.locked_days.may_hold(|| effort.days.of(batch))
         && let Some(fewer) = without_locked(session, batch, &effort.days).await?
     {
@@ -126,9 +131,16 @@ async fn without_locked(session: &mut Session, batch: &Batch, kept: &DaysKept) -
 }
 
 /// How one batch is tried.
-struct Effort {
+pub struct Effort {
     mode: BatchMode,
     days: DaysKept,
+}
+
+impl Effort {
+    /// Everything at once: the first refused row fails the batch.
+    pub fn whole() -> Self {
+        Self { mode: BatchMode::Whole, days: DaysKept::all() }
+    }
 }
 
 /// Whether a partition was dropped or detached behind our back: after [`Session::forget`], the same batch finds its place.
@@ -167,13 +179,28 @@ async fn write(
     batch: &Batch,
     context: &Context<'_>,
     buffer: &mut BytesMut,
-    Effort { mode, days: kept }: &Effort,
+    effort: &Effort,
 ) -> Result<Committed, SinkError> {
-    let (mode, catalogue) = (*mode, context.catalogue);
+    let events = EventRows::of(batch, context.catalogue, now_us());
+    let (transaction, written) = fill(session, batch, context, events, buffer, effort).await?;
+    answered_within(context.patience, transaction.commit()).await?;
+    Ok(written)
+}
+
+/// Begins a transaction that moves the position and writes the batch's rows, its dead letters and its row of the ledger.
+/// Nothing of it is there before the caller commits it.
+pub async fn fill<'s>(
+    session: &'s mut Session,
+    batch: &Batch,
+    context: &Context<'_>,
+    mut events: EventRows<'_>,
+    buffer: &mut BytesMut,
+    Effort { mode, days: kept }: &Effort,
+) -> Result<(Transaction<'s>, Committed), SinkError> {
+    let (mode, catalogue, patience) = (*mode, context.catalogue, context.patience);
     let sorted = sort(batch, catalogue, kept);
     let set_aside: Vec<Refused> = sorted.unstorable.iter().map(|row| refused(catalogue, row, kept)).collect();
     let (mut scada, unstorable) = ScadaRows::of(batch, catalogue, kept);
-    let mut events = EventRows::of(batch, catalogue, now_us());
 
     let partition = partition(session, &sensor_rows::days(&sorted.rows), scada.days()).await?;
     let transaction = session.begin().await?;
@@ -182,11 +209,11 @@ async fn write(
         answered(transaction.batch_execute("SET CONSTRAINTS ALL IMMEDIATE")).await?;
     }
     // Prepared here and dropped before the end: outside of this transaction a pooler may have given the connection away.
-    let statements = answered(prepare(&transaction, partition.as_deref())).await?;
+    let statements = answered_within(patience, prepare(&transaction, partition.as_deref())).await?;
     let lineage = context.lineage.clone();
     let reached = Position { log: context.spool_id, lineage, offset: batch.next_offset };
-    answered(OPERATIONS.move_to(&transaction, context.position, &reached)).await?;
-    let mut writer = Writer { transaction: &transaction, buffer, mode, set_aside, bytes: 0 };
+    answered_within(patience, OPERATIONS.move_to(&transaction, context.position, &reached)).await?;
+    let mut writer = Writer { transaction: &transaction, buffer, mode, patience, set_aside, bytes: 0 };
     writer.set_aside.extend(unstorable);
     let (replaced, rows) = writer.replace(catalogue, &sorted.replacing, sorted.rows).await?;
     let mut sensors = SensorRows::new(catalogue, rows);
@@ -215,16 +242,17 @@ async fn write(
     };
     enter(&transaction, mode, &ledger, context.spool_id, batch).await?;
     drop(statements);
-    answered(transaction.commit()).await?;
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
-    Ok(Committed { refused: counted.collect(), refused_uncounted: refused_events, bytes, ..Committed::default() })
+    let written =
+        Committed { refused: counted.collect(), refused_uncounted: refused_events, bytes, ..Committed::default() };
+    Ok((transaction, written))
 }
 
 /// Makes the partitions of these days; answers the one that takes all readings.
 ///
 /// Straight into it saves the router's work, about 3 % of a COPY. Late data of many days would need as many COPYs, so they go
 /// through the parent.
-pub async fn partition(
+async fn partition(
     session: &mut Session,
     days: &[i64],
     scada_days: impl Iterator<Item = i64>,
@@ -287,6 +315,7 @@ struct Writer<'a> {
     transaction: &'a Transaction<'a>,
     buffer: &'a mut BytesMut,
     mode: BatchMode,
+    patience: Duration,
     set_aside: Vec<Refused>,
     bytes: u64,
 }
@@ -298,7 +327,7 @@ impl Writer<'_> {
         rows: &mut R,
     ) -> Result<u64, SinkError> {
         let mut refused = Vec::new();
-        let mut work = CopyRows { statement, rows, buffer: self.buffer };
+        let mut work = CopyRows { statement, rows, buffer: self.buffer, patience: self.patience };
         let copied = isolate::run(self.transaction, self.mode, &mut work, &mut refused).await?;
         self.set_aside.extend(refused.into_iter().map(|(_, refused)| refused));
         self.bytes += copied.bytes;
@@ -349,13 +378,13 @@ impl Writer<'_> {
             self.set_aside.iter().map(|refused| (refused.clone(), LetterCounts::ONE)).collect();
         let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &came, refused: &made };
         let mut lost = Vec::new();
-        let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
+        let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer, patience: self.patience };
         self.bytes += isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?.bytes;
         let bare: Vec<(Refused, LetterCounts)> =
             lost.into_iter().map(|(index, dead_letter)| (dead_letter.bare(), rows.counts(index))).collect();
         let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &[], refused: &bare };
         let mut lost = Vec::new();
-        let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer };
+        let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer, patience: self.patience };
         isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?;
         for (_, Refused { log_offset, detail, .. }) in lost {
             tracing::error!(

@@ -68,6 +68,13 @@ impl<'a> EventRows<'a> {
         }
         rows
     }
+
+    /// Without the faults, which somebody else has written.
+    pub fn health_alone(mut self) -> Self {
+        self.faults.rows.clear();
+        self.closed.rows.clear();
+        self
+    }
 }
 
 pub struct FaultRows<'a> {

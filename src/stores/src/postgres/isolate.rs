@@ -3,11 +3,12 @@
 //! By halving inside savepoints: one bad row among n costs about 3n rows written and 2 log2(n) savepoints, n bad rows 2n
 //! savepoints. What is too much for one statement (time, locks) is halved likewise.
 
-use crate::error::{SinkError, answered};
+use crate::error::{SinkError, answered, answered_within};
 use crate::postgres::copy::{Copied, EncodeRows, Refused, copy, refusal};
 use bytes::BytesMut;
 use std::future::Future;
 use std::ops::Range;
+use std::time::Duration;
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Error, Statement, Transaction};
 
@@ -106,6 +107,8 @@ pub struct CopyRows<'a> {
     pub statement: &'a Statement,
     pub rows: &'a mut dyn EncodeRows,
     pub buffer: &'a mut BytesMut,
+    /// How long the server may take for it.
+    pub patience: Duration,
 }
 
 impl Rowwise for CopyRows<'_> {
@@ -114,7 +117,7 @@ impl Rowwise for CopyRows<'_> {
     }
 
     async fn run(&mut self, transaction: &Transaction<'_>, range: Range<usize>) -> Result<Copied, SinkError> {
-        answered(copy(transaction, self.statement, self.rows, range, self.buffer)).await
+        answered_within(self.patience, copy(transaction, self.statement, self.rows, range, self.buffer)).await
     }
 
     fn refused(&self, index: usize) -> Refused {

@@ -44,7 +44,7 @@ pub mod stored;
 
 use crate::batch::Batch;
 use crate::capacity::Capacity;
-use crate::error::{SinkError, answered};
+use crate::error::{ANSWER_TIMEOUT, SinkError, answered};
 use crate::target::{Committed, Target};
 use bytes::BytesMut;
 use connection::Connection;
@@ -140,6 +140,7 @@ impl<C: Connector> Target for PostgresTarget<C> {
             lineage: &self.lineage,
             catalogue: &catalogue,
             sources: &self.sources,
+            patience: ANSWER_TIMEOUT,
         };
         self.under_way = Some(batch.len());
         let committed = commit::commit(session, batch, &context, &mut self.buffer, &mut self.capacity).await;

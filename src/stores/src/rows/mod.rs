@@ -34,21 +34,21 @@ pub trait Aside: Send + Sync {
 
 /// A row that the database refused for good.
 #[derive(Debug)]
-pub(crate) struct RefusedRow<'a> {
-    pub(crate) log_offset: u64,
-    pub(crate) row: &'a Row,
+pub struct RefusedRow<'a> {
+    pub log_offset: u64,
+    pub row: &'a Row,
     /// The database's own code.
-    pub(crate) code: String,
-    pub(crate) column: Option<String>,
-    pub(crate) detail: String,
+    pub code: String,
+    pub column: Option<String>,
+    pub detail: String,
 }
 
 /// Rows that were not written.
 #[derive(Debug, Default)]
-pub(crate) struct Unwritten<'a> {
-    pub(crate) refused: Vec<RefusedRow<'a>>,
+pub struct Unwritten<'a> {
+    pub refused: Vec<RefusedRow<'a>>,
     /// Inserts of what is there already, as it is: rows that were sent again.
-    pub(crate) repeated: Vec<u64>,
+    pub repeated: Vec<u64>,
 }
 
 /// The rows of one database. Outlives its writer's connections.
@@ -79,7 +79,7 @@ impl RowDesk {
     }
 
     /// The batch's rows for this database that are to be written.
-    pub(crate) fn waiting<'a>(&self, batch: &'a Batch) -> Vec<(u64, &'a Row)> {
+    pub fn waiting<'a>(&self, batch: &'a Batch) -> Vec<(u64, &'a Row)> {
         let mut done = self.done.lock();
         // The position is never behind a batch that comes.
         *done = done.split_off(&batch.first_offset);
@@ -89,7 +89,7 @@ impl RowDesk {
 
     /// Makes letters of refused rows, durably. Nothing here waits for another database or a log: one that is full may wait for
     /// this very database.
-    pub(crate) fn set_aside(&self, unwritten: Unwritten<'_>) -> Result<(), SinkError> {
+    pub fn set_aside(&self, unwritten: Unwritten<'_>) -> Result<(), SinkError> {
         let Unwritten { refused, repeated } = unwritten;
         self.done.lock().extend(repeated.into_iter().map(|offset| (offset, Done::Before)));
         if refused.is_empty() {
@@ -106,7 +106,7 @@ impl RowDesk {
     }
 
     /// What of a batch was not written, for the accounts.
-    pub(crate) fn report(&self, batch: &Batch, committed: &mut Committed) {
+    pub fn report(&self, batch: &Batch, committed: &mut Committed) {
         let done = self.done.lock();
         for (offset, row) in batch.rows() {
             let source: SourceNo = row.source;
