@@ -193,8 +193,8 @@ impl Harness {
         }
         // Those that tests share live in statics, which are never dropped.
         self.kill_children();
-        leftovers::stop_stacks(&self.base);
         if failed {
+            leftovers::stop_stacks(&self.base);
             leftovers::keep(&self.base);
             eprintln!("stopped the servers; their data and logs are kept in {}", self.base.display());
         } else {
@@ -222,7 +222,6 @@ impl Harness {
     fn interrupted(&'static self) {
         self.interrupted.store(true, Ordering::Release);
         self.kill_children();
-        leftovers::stop_stacks(&self.base);
         leftovers::delete(&self.base);
         std::process::exit(EXIT_INTERRUPTED);
     }
