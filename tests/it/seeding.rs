@@ -50,7 +50,12 @@ fn platform_of_the_past(harness: &'static Harness) -> Platform {
 
 /// One that a test may change.
 pub(crate) fn seeded_in_the_past(harness: &'static Harness) -> Platform {
-    let platform = Platform::copy_of(harness, "seeded", || seeded_on(harness, ORDINARY));
+    let seeded = || {
+        let platform = seeded_on(harness, ORDINARY);
+        platform.settle();
+        platform
+    };
+    let platform = Platform::copy_of(harness, "seeded", seeded);
     platform.expire(false);
     platform
 }
