@@ -37,7 +37,7 @@ pub(crate) struct Harness {
     interrupted: AtomicBool,
     durations: Mutex<Vec<(Duration, String)>>,
     /// Stopped stacks by name.
-    templates: Mutex<BTreeMap<&'static str, Arc<OnceLock<PrivateStack>>>>,
+    templates: Mutex<BTreeMap<String, Arc<OnceLock<PrivateStack>>>>,
 }
 
 impl Harness {
@@ -91,11 +91,11 @@ impl Harness {
     /// the first test asked for this name.
     pub(crate) fn copy_of(
         &'static self,
-        name: &'static str,
+        name: &str,
         servers: &[Server],
         make: impl FnOnce() -> PrivateStack,
     ) -> PrivateStack {
-        let template = self.templates.lock().unwrap().entry(name).or_default().clone();
+        let template = self.templates.lock().unwrap().entry(name.to_owned()).or_default().clone();
         let template = template.get_or_init(|| {
             let made = make();
             made.stop().unwrap();

@@ -121,7 +121,17 @@ impl Plant {
 
     /// Everything but the server.
     pub(crate) fn prepare(harness: &'static Harness, setup: &Setup<'_>) -> Self {
-        let stack = harness.copy_of("plant", setup.servers, || Self::seeded(harness));
+        Self::prepare_on(harness, setup, harness.copy_of("plant", setup.servers, || Self::seeded(harness)))
+    }
+
+    /// The same with the databases of these modules. Each choice is provisioned once: many tests make the same.
+    pub(crate) fn prepare_with(harness: &'static Harness, setup: &Setup<'_>, modules: &[&str]) -> Self {
+        let name = format!("plant_{}", modules.join("_"));
+        let stack = harness.copy_of(&name, setup.servers, || Self::provisioned(harness, modules));
+        Self::prepare_on(harness, setup, stack)
+    }
+
+    fn prepare_on(harness: &'static Harness, setup: &Setup<'_>, stack: PrivateStack) -> Self {
         let folder = harness.folder("plant");
         let [http, mqtt, tcp, line] = free_addresses();
         let mut plant = Self {
@@ -148,6 +158,17 @@ impl Plant {
             let output = command.env("GENIMS_MONGODB_URL", stack.mongodb_url()).output().unwrap();
             assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         }
+        stack
+    }
+
+    fn provisioned(harness: &'static Harness, modules: &[&str]) -> PrivateStack {
+        let stack = harness.copy_of("plant", &Server::ALL, || Self::seeded(harness));
+        let only = modules.iter().flat_map(|module| ["--only", module]);
+        let mut command = harness.command(&["provision"].into_iter().chain(only).collect::<Vec<_>>());
+        command.env("GENIMS_POSTGRES_URL", stack.postgres_url("postgres"));
+        command.env("GENIMS_MYSQL_URL", stack.mysql_url(""));
+        let output = command.env("GENIMS_MONGODB_URL", stack.mongodb_url()).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));
         stack
     }
 
