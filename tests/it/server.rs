@@ -121,7 +121,12 @@ impl Plant {
 
     /// Everything but the server.
     pub(crate) fn prepare(harness: &'static Harness, setup: &Setup<'_>) -> Self {
-        Self::prepare_on(harness, setup, harness.copy_of("plant", setup.servers, || Self::seeded(harness)))
+        Self::prepare_on(harness, setup, Self::servers(harness, setup.servers))
+    }
+
+    /// With the databases of the stream, and master data in them.
+    pub(crate) fn servers(harness: &'static Harness, servers: &[Server]) -> PrivateStack {
+        harness.copy_of("plant", servers, || Self::seeded(harness))
     }
 
     /// The same with the databases of these modules. Each choice is provisioned once: many tests make the same.
@@ -162,7 +167,7 @@ impl Plant {
     }
 
     fn provisioned(harness: &'static Harness, modules: &[&str]) -> PrivateStack {
-        let stack = harness.copy_of("plant", &Server::ALL, || Self::seeded(harness));
+        let stack = Self::servers(harness, &Server::ALL);
         let only = modules.iter().flat_map(|module| ["--only", module]);
         let mut command = harness.command(&["provision"].into_iter().chain(only).collect::<Vec<_>>());
         command.env("GENIMS_POSTGRES_URL", stack.postgres_url("postgres"));
