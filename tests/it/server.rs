@@ -190,6 +190,10 @@ impl Plant {
     fn write_configuration(&self, setup: &Setup<'_>) {
         self.reach(&|database| self.stack.postgres_url(database));
         let mut text = format!("data_dir = \"{}\"\n", self.folder.join("data").display());
+        // Each start writes a segment full of zeros, and syncs it piece by piece.
+        if !setup.more.contains("[spool]") {
+            text.push_str("[spool]\nsegment_bytes = 8388608\n");
+        }
         let more = if setup.servers.contains(&Server::Mosquitto) {
             setup.more.replace("BROKER", &self.stack.mqtt_address().to_string())
         } else {
