@@ -22,11 +22,12 @@ demo: tools ## Simulated plants and real turbines through MQTT and TCP into both
 	$(CARGO) build --release --workspace
 	target/release/genims-dev demo $(DEMO_FLAGS)
 
-# Built as a whole: a package alone would want its dependencies with other features, and most of them twice.
+# Built as a whole: a package alone would want its dependencies with other features, and most of them twice. Many tests wait for
+# the end of some limit: twice the cores, as tests/it takes them.
 test: tools ## All tests, with private servers of their own
 	$(CARGO) build --workspace --bins --tests
 	target/debug/genims-dev install --tests
-	$(CARGO) test --workspace
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) $(CARGO) test --workspace
 
 # Every third day falls on all days of the week; STEP=1 takes each day. All sensors only where a month turns, else one a machine.
 sweep: tools ## What is seeded, computed and checked on a third of two years and at every turn of a month; no servers [STEP=]

@@ -37,7 +37,7 @@ pub(crate) struct Harness {
     interrupted: AtomicBool,
     durations: Mutex<Vec<(Duration, String)>>,
     /// Stopped stacks by name.
-    templates: Mutex<BTreeMap<&'static str, Arc<OnceLock<PrivateStack>>>>,
+    templates: Mutex<BTreeMap<String, Arc<OnceLock<PrivateStack>>>>,
 }
 
 impl Harness {
@@ -91,11 +91,11 @@ impl Harness {
     /// the first test asked for this name.
     pub(crate) fn copy_of(
         &'static self,
-        name: &'static str,
+        name: &str,
         servers: &[Server],
         make: impl FnOnce() -> PrivateStack,
     ) -> PrivateStack {
-        let template = self.templates.lock().unwrap().entry(name).or_default().clone();
+        let template = self.templates.lock().unwrap().entry(name.to_owned()).or_default().clone();
         let template = template.get_or_init(|| {
             let made = make();
             made.stop().unwrap();
@@ -193,8 +193,8 @@ impl Harness {
         }
         // Those that tests share live in statics, which are never dropped.
         self.kill_children();
-        leftovers::stop_stacks(&self.base);
         if failed {
+            leftovers::stop_stacks(&self.base);
             leftovers::keep(&self.base);
             eprintln!("stopped the servers; their data and logs are kept in {}", self.base.display());
         } else {
@@ -222,7 +222,6 @@ impl Harness {
     fn interrupted(&'static self) {
         self.interrupted.store(true, Ordering::Release);
         self.kill_children();
-        leftovers::stop_stacks(&self.base);
         leftovers::delete(&self.base);
         std::process::exit(EXIT_INTERRUPTED);
     }

@@ -2,9 +2,9 @@
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
 use crate::platform::let_expire;
+use crate::server::Plant;
 use genims_databases::{Environment, MongoSettings, PostgresSettings, Registry};
 use genims_dev::Server;
-use genims_platform::provision::{self, Mode, ProvisionOptions};
 use genims_platform::verify;
 use genims_seed::Scale;
 use genims_seed::history::{
@@ -36,16 +36,12 @@ struct Place {
 
 impl Place {
     fn new(harness: &'static Harness) -> Self {
-        let stack = harness.private_stack(&[Server::Postgres, Server::Mongodb]);
+        let stack = Plant::servers(harness, &[Server::Postgres, Server::Mongodb]);
         harness.block_on(let_expire(&stack, false));
         let (url, mongodb_url) = (stack.postgres_url("genims_operations_db"), stack.mongodb_url());
         let variables = [("GENIMS_OPERATIONS_DB_URL", url.as_str()), ("GENIMS_MONGODB_URL", mongodb_url.as_str())];
         let environment = Environment::from_pairs(variables);
         let registry = Registry::load(None).unwrap();
-        let options =
-            ProvisionOptions { only: ["operations", "production"].map(str::to_owned).to_vec(), mode: Mode::Apply };
-        let report = harness.block_on(provision::run(&registry, &environment, &options, &|_| {})).unwrap();
-        assert!(report.ok());
         let of = |name: &str| registry.get(name).unwrap();
         let postgres = PostgresSettings::from_environment(of("operations"), &environment).unwrap();
         let mongodb = MongoSettings::from_environment(of("production"), &environment).unwrap();

@@ -45,7 +45,7 @@ pub(crate) fn stop_stacks(run: &Path) {
     }
 }
 
-/// Deletes a run's folder, and the data of its stacks wherever that is.
+/// Deletes a run's folder, and the data of its stacks wherever that is; their servers end.
 pub(crate) fn delete(run: &Path) {
     for folder in folders(run) {
         if let Ok(Some(stack)) = Stack::open(&folder)
@@ -66,7 +66,6 @@ pub(crate) fn clear() {
     kept.sort_by_key(|run| fs::metadata(run.join(KEPT)).and_then(|found| found.modified()).ok());
     kept.truncate(kept.len().saturating_sub(KEPT_MAX));
     for run in forgotten.iter().chain(&kept) {
-        stop_stacks(run);
         delete(run);
     }
     give_memory_back(Path::new(MEMORY), Path::new(DISK));

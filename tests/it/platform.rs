@@ -1,7 +1,7 @@
 //! All 17 databases, provisioned on servers of one test's own, and the real binary beside them.
 
 use crate::harness::{Harness, PrivateStack, connect_postgres};
-use genims_databases::{Environment, MysqlSettings};
+use genims_databases::{Engine, Environment, MysqlSettings, Registry};
 use genims_dev::{Server, Stack};
 use mongodb::bson::doc;
 use mysql_async::prelude::Queryable;
@@ -88,6 +88,19 @@ impl Platform {
     /// See [`let_expire`].
     pub(crate) fn expire(&self, expire: bool) {
         self.harness.block_on(let_expire(&self.stack, expire));
+    }
+
+    /// Marks all rows of PostgreSQL as seen by all. In each copy of a stack that was just filled the first readers would do so row by
+    /// row, with every page logged whole because it has a checksum, and autovacuum once more behind them.
+    pub(crate) fn settle(&self) {
+        let registry = Registry::load(None).unwrap();
+        let filled = registry.all().iter().filter(|database| database.engine == Engine::Postgresql);
+        self.harness.block_on(async {
+            for database in filled {
+                let client = connect_postgres(&self.stack.postgres_url(&database.name)).await;
+                client.batch_execute("VACUUM (FREEZE)").await.unwrap();
+            }
+        });
     }
 
     /// Statements in a PostgreSQL database, foreign keys asleep: a test may break what the server would refuse.

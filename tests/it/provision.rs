@@ -67,14 +67,21 @@ impl Platform {
         write_env(&folder.join(".env"), lines.join("\n"));
     }
 
-    pub(crate) async fn provision(&self, mode: Mode) -> ProvisionReport {
-        provision_with(&self.environment(), mode).await
+    async fn provision(&self, mode: Mode) -> ProvisionReport {
+        provision_with(&self.environment(), &MODULES, mode).await
+    }
+
+    /// For tests that seed or read master data: the other two hold nothing of it.
+    pub(crate) async fn provision_master(&self) {
+        assert!(provision_with(&self.environment(), &MODULES[..1], Mode::Apply).await.ok());
     }
 }
 
-async fn provision_with(environment: &Environment, mode: Mode) -> ProvisionReport {
+const MODULES: [&str; 3] = ["master", "operations", "production"];
+
+async fn provision_with(environment: &Environment, modules: &[&str], mode: Mode) -> ProvisionReport {
     let registry = Registry::load(None).unwrap();
-    let only = ["master", "operations", "production"].map(str::to_owned).to_vec();
+    let only = modules.iter().map(|module| (*module).to_owned()).collect();
     provision::run(&registry, environment, &ProvisionOptions { only, mode }, &|_| {}).await.unwrap()
 }
 
@@ -280,7 +287,7 @@ fn a_database_that_is_down_stops_no_other(harness: &'static Harness) {
         ("GENIMS_MONGODB_URL", platform.mongodb.as_str()),
     ]);
     harness.block_on(async {
-        let report = provision_with(&down, Mode::Apply).await;
+        let report = provision_with(&down, &MODULES, Mode::Apply).await;
         assert!(!report.ok());
         let status = |name: &str| report.databases.iter().find(|database| database.database == name).unwrap();
         assert_eq!(status("genims_master_db").status, ProvisionStatus::Ok);

@@ -34,14 +34,12 @@ pub(crate) fn plant(harness: &'static Harness, more: &str, modules: &[&str]) -> 
 
 /// The same with other servers beside PostgreSQL, MariaDB and mongod.
 pub(crate) fn plant_of(harness: &'static Harness, setup: &Setup<'_>, modules: &[&str]) -> Plant {
-    let plant = Plant::prepare(harness, setup);
+    let plant = Plant::prepare_with(harness, setup, modules);
     let postgres = plant.stack.postgres_url("postgres");
     let (mysql, mongodb) = (plant.stack.mysql_url(""), plant.stack.mongodb_url());
     let environment =
         format!("GENIMS_POSTGRES_URL='{postgres}'\nGENIMS_MYSQL_URL='{mysql}'\nGENIMS_MONGODB_URL='{mongodb}'\n");
     write_env(&plant.folder.join(".env"), environment);
-    let only = modules.iter().flat_map(|module| ["--only", module]);
-    plant.cli_ok(&["provision"].into_iter().chain(only).collect::<Vec<_>>());
     plant
 }
 

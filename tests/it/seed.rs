@@ -3,7 +3,6 @@
 use crate::harness::{Harness, connect_postgres};
 use crate::provision::Platform;
 use genims_databases::{PostgresSettings, Registry};
-use genims_platform::provision::Mode;
 use genims_seed as seed;
 use genims_seed::{PlantSize, Summary};
 use genims_stores::master::{fingerprint, load_master};
@@ -47,7 +46,7 @@ async fn digest(platform: &Platform) -> String {
 fn a_second_run_changes_nothing(harness: &'static Harness) {
     let platform = Platform::new(harness);
     harness.block_on(async {
-        assert!(platform.provision(Mode::Apply).await.ok());
+        platform.provision_master().await;
         let first = plant(&platform, PlantSize::default()).await;
         assert!(first.tables.iter().all(|table| table.inserted == table.rows && table.rows > 0));
         let before = digest(&platform).await;
@@ -62,7 +61,7 @@ fn the_same_seed_gives_the_same_rows(harness: &'static Harness) {
     let small = PlantSize { factories: 2, lines: 5, machines: 30, sensors: 200, seed: 7 };
     harness.block_on(async {
         for (platform, seed) in platforms.iter().zip([7, 7, 8]) {
-            assert!(platform.provision(Mode::Apply).await.ok());
+            platform.provision_master().await;
             plant(platform, PlantSize { seed, ..small }).await;
         }
         assert_eq!(digest(&platforms[0]).await, digest(&platforms[1]).await);
@@ -73,7 +72,7 @@ fn the_same_seed_gives_the_same_rows(harness: &'static Harness) {
 fn another_size_leaves_no_contradiction(harness: &'static Harness) {
     let platform = Platform::new(harness);
     harness.block_on(async {
-        assert!(platform.provision(Mode::Apply).await.ok());
+        platform.provision_master().await;
         let small = PlantSize { factories: 2, lines: 4, machines: 20, sensors: 100, seed: 1 };
         plant(&platform, small).await;
         let grown = plant(&platform, PlantSize::default()).await;
@@ -96,7 +95,7 @@ fn a_killed_run_leaves_nothing_half_done(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let folder = harness.folder("killed_seed");
     platform.write_env(&folder);
-    harness.block_on(async { assert!(platform.provision(Mode::Apply).await.ok()) });
+    harness.block_on(platform.provision_master());
     for step in 0..10 {
         let run = harness.spawn(&["seed", "plant"], &folder);
         std::thread::sleep(Duration::from_millis(12 * step));
@@ -116,7 +115,7 @@ fn a_killed_run_leaves_nothing_half_done(harness: &'static Harness) {
 fn the_stream_sees_what_was_seeded(harness: &'static Harness) {
     let platform = Platform::new(harness);
     harness.block_on(async {
-        assert!(platform.provision(Mode::Apply).await.ok());
+        platform.provision_master().await;
         plant(&platform, PlantSize::default()).await;
         let settings = settings(&platform);
         let mut client = settings.connect().await.unwrap();
@@ -138,7 +137,7 @@ fn the_stream_sees_what_was_seeded(harness: &'static Harness) {
 fn every_change_changes_the_fingerprint(harness: &'static Harness) {
     let platform = Platform::new(harness);
     harness.block_on(async {
-        assert!(platform.provision(Mode::Apply).await.ok());
+        platform.provision_master().await;
         plant(&platform, PlantSize::default()).await;
         let settings = settings(&platform);
         let client = settings.connect().await.unwrap();
@@ -179,7 +178,7 @@ async fn settled(settings: &PostgresSettings, client: &tokio_postgres::Client) -
 fn odd_rows_of_other_clients_are_read(harness: &'static Harness) {
     let platform = Platform::new(harness);
     harness.block_on(async {
-        assert!(platform.provision(Mode::Apply).await.ok());
+        platform.provision_master().await;
         let other = connect_postgres(&platform.master).await;
         other
             .batch_execute(

@@ -121,7 +121,22 @@ impl Plant {
 
     /// Everything but the server.
     pub(crate) fn prepare(harness: &'static Harness, setup: &Setup<'_>) -> Self {
-        let stack = harness.copy_of("plant", setup.servers, || Self::seeded(harness));
+        Self::prepare_on(harness, setup, Self::servers(harness, setup.servers))
+    }
+
+    /// With the databases of the stream, and master data in them.
+    pub(crate) fn servers(harness: &'static Harness, servers: &[Server]) -> PrivateStack {
+        harness.copy_of("plant", servers, || Self::seeded(harness))
+    }
+
+    /// The same with the databases of these modules. Each choice is provisioned once: many tests make the same.
+    pub(crate) fn prepare_with(harness: &'static Harness, setup: &Setup<'_>, modules: &[&str]) -> Self {
+        let name = format!("plant_{}", modules.join("_"));
+        let stack = harness.copy_of(&name, setup.servers, || Self::provisioned(harness, modules));
+        Self::prepare_on(harness, setup, stack)
+    }
+
+    fn prepare_on(harness: &'static Harness, setup: &Setup<'_>, stack: PrivateStack) -> Self {
         let folder = harness.folder("plant");
         let [http, mqtt, tcp, line] = free_addresses();
         let mut plant = Self {
@@ -151,6 +166,17 @@ impl Plant {
         stack
     }
 
+    fn provisioned(harness: &'static Harness, modules: &[&str]) -> PrivateStack {
+        let stack = Self::servers(harness, &Server::ALL);
+        let only = modules.iter().flat_map(|module| ["--only", module]);
+        let mut command = harness.command(&["provision"].into_iter().chain(only).collect::<Vec<_>>());
+        command.env("GENIMS_POSTGRES_URL", stack.postgres_url("postgres"));
+        command.env("GENIMS_MYSQL_URL", stack.mysql_url(""));
+        let output = command.env("GENIMS_MONGODB_URL", stack.mongodb_url()).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));
+        stack
+    }
+
     /// Lets the server and the commands reach the PostgreSQL databases by these URLs.
     pub(crate) fn reach(&self, url: &dyn Fn(&str) -> String) {
         let (master, operations) = (url("genims_master_db"), url("genims_operations_db"));
@@ -164,6 +190,10 @@ impl Plant {
     fn write_configuration(&self, setup: &Setup<'_>) {
         self.reach(&|database| self.stack.postgres_url(database));
         let mut text = format!("data_dir = \"{}\"\n", self.folder.join("data").display());
+        // Each start writes a segment full of zeros, and syncs it piece by piece.
+        if !setup.more.contains("[spool]") {
+            text.push_str("[spool]\nsegment_bytes = 8388608\n");
+        }
         let more = if setup.servers.contains(&Server::Mosquitto) {
             setup.more.replace("BROKER", &self.stack.mqtt_address().to_string())
         } else {

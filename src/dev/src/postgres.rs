@@ -53,8 +53,10 @@ fn settings(launch: &Launch<'_>, lz4: bool) -> String {
     set("log_timezone", "UTC");
     set("log_min_duration_statement", "1s");
     set("cluster_name", "genims");
+    // What lies between two checkpoints stays as files for the next: of a small stack it was more than the data, in each of its
+    // copies.
     let (shared_buffers, wal_min, wal_max, maintenance) =
-        if launch.small { ("128MB", "128MB", "1GB", "64MB") } else { ("1GB", "1GB", "8GB", "256MB") };
+        if launch.small { ("128MB", "128MB", "256MB", "64MB") } else { ("1GB", "1GB", "8GB", "256MB") };
     set("shared_buffers", shared_buffers);
     set("min_wal_size", wal_min);
     set("max_wal_size", wal_max);

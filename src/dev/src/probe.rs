@@ -40,8 +40,10 @@ pub(super) fn postgres(launch: &Launch<'_>) -> Answer {
     })
 }
 
-/// Through MariaDB's own client, which comes with the server: no driver is linked for one query.
+/// Through MariaDB's own client, which comes with the server: no driver is linked for one query. It is not started before
+/// anybody listens.
 pub(super) fn mariadb(launch: &Launch<'_>) -> Answer {
+    connects(launch.port)?;
     let mut command = launch.command("mariadb").map_err(chain)?;
     command.env("MYSQL_PWD", launch.password);
     command.args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--connect-timeout=2", "--batch"]);

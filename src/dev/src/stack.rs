@@ -106,8 +106,7 @@ impl Stack {
     }
 
     pub fn stop(&self) -> Result<()> {
-        let _lock = self.lock_and_reload()?;
-        in_parallel(&Server::ALL, |server| self.end(server, shutdown_signal(server)))
+        self.end_all(shutdown_signal)
     }
 
     /// Moves the data of a stopped stack to the disk, if it is in memory.
@@ -115,9 +114,10 @@ impl Stack {
         self.place.leave_memory()
     }
 
-    /// Stops everything and deletes the folder with all data, and `env_file` if this stack wrote it.
+    /// Ends everything and deletes the folder with all data, and `env_file` if this stack wrote it. No server writes out first
+    /// what is deleted next; should it not come to that, each recovers at its next start.
     pub fn delete(self, env_file: Option<&Path>) -> Result<()> {
-        self.stop()?;
+        self.end_all(abandoning_signal)?;
         if let Some(path) = env_file {
             env_file::delete(self.folder(), path)?;
         }
@@ -286,6 +286,11 @@ impl Stack {
         })
     }
 
+    fn end_all(&self, signal: fn(Server) -> Signal) -> Result<()> {
+        let _lock = self.lock_and_reload()?;
+        in_parallel(&Server::ALL, |server| self.end(server, signal(server)))
+    }
+
     fn signal_tree(&self, server: Server, signal: Signal) -> Result<()> {
         let process = self.running(server).ok_or(DevstackError::NotRunning { server })?;
         signal_all(&process.family(), signal);
@@ -329,6 +334,15 @@ fn shutdown_signal(server: Server) -> Signal {
         // "Fast shutdown"; SIGTERM would wait for every client to leave.
         Server::Postgres => Signal::INT,
         Server::Mariadb | Server::Mongodb | Server::Mosquitto => Signal::TERM,
+    }
+}
+
+/// As quick as can be without leaving anything outside the folder.
+fn abandoning_signal(server: Server) -> Signal {
+    match server {
+        // "Immediate shutdown". Killed, it would leave its segment of shared memory to the kernel, of which there are 4,096.
+        Server::Postgres => Signal::QUIT,
+        Server::Mariadb | Server::Mongodb | Server::Mosquitto => Signal::KILL,
     }
 }
 
