@@ -120,6 +120,8 @@ struct Replay<'r> {
     refusal: Option<anyhow::Error>,
     /// The server does not take any more.
     is_over: bool,
+    /// It was seen that the server says what it has stored.
+    is_watched: bool,
 }
 
 /// What became of them, and the first that went wrong.
@@ -134,6 +136,7 @@ pub async fn run(way: ReplayWay<'_>, wanted: &ReplayWanted) -> anyhow::Result<(R
         done: Replayed::default(),
         refusal: None,
         is_over: false,
+        is_watched: false,
         way,
     };
     match wanted {
@@ -239,6 +242,14 @@ impl Replay<'_> {
         let address = self.way.mqtt.context(
             "the configuration has no MQTT listener without TLS; add one on loopback, or name one with --mqtt",
         )?;
+        if !self.is_watched
+            && let Err(error) = stored::check(&self.way.server).await
+        {
+            self.refusal.get_or_insert(error);
+            self.is_over = true;
+            return Ok(());
+        }
+        self.is_watched = true;
         let messages: Vec<Message> = whole.iter_mut().map(|dead_letter| self.message(dead_letter)).collect();
         let all = messages.iter().map(|message| Sent { letter_id: message.letter_id, copies: message.copies });
         let mut sent: Vec<Sent> = all.collect();
