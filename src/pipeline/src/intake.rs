@@ -337,7 +337,7 @@ impl Visitor for IntakeBuffer {
             Name::Handle(handle) => {
                 let index = (handle & !UNKNOWN_HANDLE) as usize;
                 let name = self.unknown_names.get(index).cloned().unwrap_or_default();
-                let detail = format!("sensor {name} is not in the catalogue");
+                let detail = self.unknown(None, &name);
                 self.reject_point((Reason::UnknownSensor, &detail), None, &name, &point);
             }
             Name::Sensor { machine, sensor } => match self.resolve(machine, sensor) {
@@ -353,8 +353,9 @@ impl Visitor for IntakeBuffer {
         let entered = || self.intake.registrar.as_ref()?.keeper.entered_machine(machine);
         let Some((no, home)) = known.map(|entry| (entry.no, entry.home)).or_else(entered) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
-            let detail = format_args!("machine {machine} is not in the catalogue");
-            self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
+            let reason = Reason::UnknownMachine;
+            let detail = format_args!("machine {machine} is not in the catalogue; {}", reason.remedy());
+            self.reject_part(Form::Elements, reason, detail, &payload);
             return;
         };
         if !self.may_speak_for(Some(machine)) {

@@ -195,7 +195,10 @@ async fn the_part_that_is_unknown_is_named() {
     buffer.point(point("S1", 1.0));
     submit(&mut buffer).await;
     let letters = queue.pop().expect("handed over").dead_letters;
-    assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
+    let remedy = Reason::UnknownSensor.remedy();
+    assert!(remedy.contains("genims_master_db.sensors"));
+    let expected = format!("neither machine M1 nor a sensor with the id S1 is in the catalogue; {remedy}");
+    assert_eq!(letters[0].detail, expected);
 
     let folder = tempfile::tempdir().expect("a folder");
     let (keeper, ..) = begun(folder.path());
@@ -211,7 +214,22 @@ async fn the_part_that_is_unknown_is_named() {
     let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
     let details: Vec<&str> = letters.iter().map(|letter| letter.detail.as_str()).collect();
     let of_machine = "sensor S9 is not in the catalogue, neither as an id nor as a code of machine M1";
-    assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"]);
+    assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"].map(|what| format!("{what}; {remedy}")));
+
+    buffer.begin(2);
+    let decoder = genims_decode::Decoder::default();
+    for (topic, payload) in [("tags", r#"{"value": 3}"#), ("S9", r#"{"value": 3}"#), ("tags", r#"{"S9": 3}"#)] {
+        let topic = format!("genims/v1/F/L/M1/{topic}");
+        buffer.set_topic(&topic);
+        decoder.message(&topic, payload.as_bytes(), &mut buffer);
+    }
+    submit(&mut buffer).await;
+    let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
+    let [tags, by_topic, by_payload] = &letters[..] else { panic!("{letters:#?}") };
+    let expects = "a payload below .../tags names its sensors, and this one names none: write {\"TEMP-1\": 71.5}";
+    assert!(tags.detail.starts_with(expects) && tags.reason == Reason::UnknownSensor, "{tags:?}");
+    let named = format!("{of_machine}; the topic's last level names it, unless the payload does; {remedy}");
+    assert_eq!((&by_topic.detail, &by_payload.detail), (&named, &format!("{of_machine}; {remedy}")));
 }
 
 fn of_machines(machines: Option<[&str; 1]>) -> Scope {
