@@ -29,6 +29,7 @@ pub use scope::{Machines, Scope, Tables};
 
 mod numbers;
 mod rejecting;
+mod remarking;
 mod rows;
 mod scope;
 
@@ -288,14 +289,6 @@ impl IntakeBuffer {
         receipt
     }
 
-    /// Says so when the place of a reading or snapshot is not the one in the catalogue.
-    #[inline]
-    fn check_place(&self, of: &str, home: (&str, &str, &str), named: Option<&str>) {
-        if !self.place.fits(home, named) {
-            self.intake.remarks.enter(RemarkKind::Place, &self.topic, || self.place.told(home, named, of));
-        }
-    }
-
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
         let home = match self.catalogue.sensor(sensor) {
             Some(entry) => {
@@ -368,6 +361,7 @@ impl Visitor for IntakeBuffer {
             Some(known) => self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None),
             None => self.unsynced = true,
         }
+        self.check_state(machine, &fields.machine_state);
         let stage = &mut self.staged[self.intake.shard_of(home)];
         stage.enter(self.message, &self.topic);
         stage.snapshots.push(Snapshot {

@@ -165,7 +165,11 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     assert_eq!(message("genims/v1/F1/L1/M1/scada", "{\"machine_state\":\"IDLE\",\"seq\":1}"), [5, 1]);
     assert_eq!(message("genims/v1/F1/L9/M1/scada", "{\"machine_state\":\"IDLE\",\"ts\":1700000000}"), [6, 1]);
     assert_eq!(message("genims/v1/F1/L1/M1/S1", "{\"value\":1,\"quality\":\"fair\"}"), [6, 1]);
-    assert_eq!(intake.remarks().count(RemarkKind::Quality), 1);
+    assert_eq!([RemarkKind::Quality, RemarkKind::State].map(|kind| intake.remarks().count(kind)), [1, 0]);
+    let own_word = "{\"machine_state\":\"GRINDING\",\"ts\":1700000001}";
+    assert_eq!(message("genims/v1/F1/L1/M1/scada", own_word), [6, 1]);
+    assert_eq!(message("genims/v1/F1/L1/M1/scada", &own_word.replace("GRINDING", "Running")), [6, 1]);
+    assert_eq!(intake.remarks().count(RemarkKind::State), 1, "it may be misspelt, and it is the machine's word");
     let two = r#"{"sensor_id":"S1","machine_id":"M1","machine":"M9","value":1}"#;
     assert_eq!(message("genims/v1/F1/readings", two), [7, 1], "two machines in one element");
     assert_eq!(message("genims/v1/F1/readings", &two.replace("M9", "M1")), [7, 1]);
@@ -180,7 +184,7 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     submit(&mut buffer).await;
     let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
     let readings: usize = taken.iter().map(|chunk| chunk.readings.len()).sum();
-    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (14, 2));
+    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (14, 4));
 }
 
 #[tokio::test]
