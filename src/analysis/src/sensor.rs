@@ -411,7 +411,8 @@ mod tests {
         assert_eq!((told(3_600), told(-1_095 * 86_400)), (None, None));
         let (reason, ahead) = told(345_600).expect("ahead");
         assert_eq!(reason, Reason::BadTimestamp);
-        let expected = "the time 2023-11-18T22:13:20Z is 4 d ahead of the server's clock, and at most 1 h are taken (clock_skew_max)";
+        let expected =
+            "the time 2023-11-18T22:13:20Z is 4 d ahead of the server's clock, and at most 1 h are taken (clock_skew_max)";
         assert!(ahead.starts_with(expected), "{ahead}");
         let (reason, old) = told(-1_096 * 86_400).expect("old");
         assert_eq!(reason, Reason::TooOld);
@@ -419,6 +420,7 @@ mod tests {
         assert!(old.starts_with(expected), "{old}");
         let spans = [0, 119, 120, 7_199, 7_200, 86_400, 172_799].map(|seconds| span(seconds * 1_000_000));
         assert_eq!(spans, ["0 s", "119 s", "2 min", "119 min", "2 h", "1 d", "47 h"]);
-        assert_eq!([written(now_us + 250_000), written(i64::MAX)], ["2023-11-14T22:13:20.250Z", "9223372036854775807 us"]);
+        assert_eq!(written(now_us + 250_000), "2023-11-14T22:13:20.250Z");
+        assert_eq!(written(i64::MAX), "9223372036854775807 us");
     }
 }

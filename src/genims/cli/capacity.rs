@@ -8,6 +8,7 @@ use genims::settings::Settings;
 use genims_api::format;
 use genims_databases::partitions::DAYS_AHEAD;
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_platform::capacity::slow::{self, SlowReport};
 use genims_platform::capacity::{self, CapacityKind, CapacityLine, CapacityReport, CapacityState};
 use genims_platform::doctor::size_text;
@@ -138,7 +139,7 @@ fn summary(report: &CapacityReport) -> String {
         _ => format!("{short} are short: fewer than {} days, or near their end", report.warn_days),
     };
     if away > 0 {
-        text.push_str(&format!("; {away} database{} could not be asked", if away == 1 { "" } else { "s" }));
+        text.push_str(&format!("; {} could not be asked", counted(away, "database")));
     }
     text
 }

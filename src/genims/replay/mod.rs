@@ -26,6 +26,7 @@ use copies::copies;
 use genims_databases::{Environment, PostgresClient as Client};
 use genims_decode::Decoder;
 use genims_decode::topic::Templates;
+use genims_model::counted;
 use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned, Sent};
 use genims_platform::dead_letters::{self, KeptLetter, StoredDeadLetter};
@@ -174,7 +175,8 @@ pub async fn run(way: ReplayWay<'_>, wanted: &ReplayWanted) -> anyhow::Result<(R
 
 /// What was replayed is an entry of the audit trail.
 async fn enter(client: &Client, done: &Replayed) -> anyhow::Result<()> {
-    let description = format!("replayed {} dead letters, {} records came back", done.replayed, done.returned);
+    let (letters, records) = (counted(done.replayed, "dead letter"), counted(done.returned, "record"));
+    let description = format!("replayed {letters}, {records} came back");
     let action = Action {
         service: "genims-replay",
         activity: "edit",

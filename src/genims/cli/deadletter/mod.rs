@@ -166,7 +166,7 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         if client.is_empty() { "" } else { " from " }.to_owned() + &shown(client)
     );
     if *letters > 1 {
-        say!("repeated  {letters} times, the last one at {last_received_at}");
+        say!("came      {letters} times, last at {last_received_at}");
     }
     if *records > 1 {
         say!("records   {records}");

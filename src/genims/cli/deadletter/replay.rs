@@ -47,7 +47,8 @@ pub(super) async fn run(
     let scheme = if settings.http.tls.is_some() { "https" } else { "http" };
     let named = args.http.map(|at| if at.contains("://") { at } else { format!("{scheme}://{at}") });
     let door = Door::new(named.as_deref(), environment, || Ok(settings.http.clone()))?;
-    let server = WatchedServer::Http { url: door.url.clone(), get: Arc::new(move |path: &str| door.get::<Value>(path)) };
+    let url = door.url.clone();
+    let server = WatchedServer::Http { url, get: Arc::new(move |path: &str| door.get::<Value>(path)) };
     let bar = Progress::new("deadletter replay", "dead letters");
     let show = |step: ReplayStep| match step {
         ReplayStep::Replayed(count) => bar.set_done(count),
@@ -139,9 +140,20 @@ fn told(returned: &Returned) -> String {
             counted(*records, "record")
         ),
         stored => {
-            let held = counted(stored + records, "record");
-            let remain = if *records == 1 { "remains" } else { "remain" };
-            format!("letter {letter_id} is stored in part: {stored} of its {held}; {records} {remain}, now {place}: {why}")
+            let (held, remain) =
+                (counted(stored + records, "record"), if *records == 1 { "remains" } else { "remain" });
+            let part = format!("{stored} of its {held}; {records} {remain}, now {place}");
+            format!("letter {letter_id} is stored in part: {part}: {why}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::were;
+
+    #[test]
+    fn one_was_and_several_were() {
+        assert_eq!([1, 2].map(|count| were(count, "record")), ["1 record was", "2 records were"]);
     }
 }

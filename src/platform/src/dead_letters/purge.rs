@@ -78,7 +78,8 @@ pub async fn purge(client: &Client, which: &Which) -> Result<Purged, Error> {
 
 /// Deletes what a replay has brought back as it was; the letters themselves wait.
 pub(super) async fn delete_copies(client: &Client, letter_ids: &[i64]) -> Result<Purged, Error> {
-    let select = "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($2) ORDER BY letter_id LIMIT $1";
+    let select =
+        "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($2) ORDER BY letter_id LIMIT $1";
     delete(client, select, &[(&letter_ids, Type::INT8_ARRAY)], Gone::Copies).await
 }
 
@@ -142,7 +143,7 @@ async fn delete(client: &Client, select: &str, values: &[Value<'_>], what: Gone)
         let (rows, records) = (counted(purged.rows, "dead letter"), counted(purged.records, "record"));
         let description = match what {
             Gone::Purged => format!("purged {rows} of {records}"),
-            Gone::Copies => format!("{rows} of {records} wait as before: the copies that a replay brought back are deleted"),
+            Gone::Copies => format!("deleted {rows} of {records} that a replay brought back as copies of what waits"),
         };
         let action = Action {
             service: "genims-purge",
