@@ -23,7 +23,7 @@ mod report;
 pub mod slow;
 mod tables;
 
-pub use lines::{LogFill, LogPlace};
+pub use lines::{LogFill, LogPlace, short_from};
 pub use report::{CapacityKind, CapacityLine, CapacityReport, CapacityState};
 
 use crate::errors::PlatformError;
