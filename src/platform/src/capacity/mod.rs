@@ -98,7 +98,10 @@ async fn ask(
 ) -> Result<Known, PlatformError> {
     let columns = || tables::columns(registry, database);
     match database.engine {
-        Engine::Postgresql => postgres::ask(database, environment, &columns()?, limits).await,
+        Engine::Postgresql => {
+            let kept = tables::days_kept(registry, database)?;
+            postgres::ask(database, environment, (&columns()?, &kept), limits).await
+        }
         Engine::Mysql => mysql::ask(database, environment, &columns()?, limits).await,
         Engine::Mongodb => mongo::ask(database, environment, limits).await,
     }
