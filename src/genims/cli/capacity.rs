@@ -256,7 +256,10 @@ mod tests {
     #[test]
     fn each_kind_says_what_it_is_judged_by() {
         let lines = CapacityKind::ALL.into_iter().rev().map(|kind| line(kind, CapacityState::Enough));
-        let report = |warn_days| CapacityReport { passed: true, warn_days, lines: lines.clone().collect(), seconds: 0.0 };
+        let report = |warn_days| {
+            let lines = lines.clone().collect();
+            CapacityReport { passed: true, warn_days, lines, seconds: 0.0 }
+        };
         let told = judged(&report(30)).iter().map(|line| line.replace('\u{a0}', " ")).collect::<Vec<_>>();
         assert_eq!(
             told,

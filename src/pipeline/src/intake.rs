@@ -346,8 +346,8 @@ impl Visitor for IntakeBuffer {
         let entered = || self.intake.registrar.as_ref()?.keeper.entered_machine(machine);
         let Some((no, home)) = known.map(|entry| (entry.no, entry.home)).or_else(entered) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
-            let reason = Reason::UnknownMachine;
-            let detail = format_args!("machine {machine} is not in the catalogue; {}", reason.remedy());
+            let (reason, remedy) = (Reason::UnknownMachine, Reason::UnknownMachine.remedy());
+            let detail = format_args!("machine {machine} is not in the catalogue; {remedy}");
             self.reject_part(Form::Elements, reason, detail, &payload);
             return;
         };

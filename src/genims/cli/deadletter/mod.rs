@@ -178,6 +178,11 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         dead_letter.sqlstate.as_ref().map(|s| format!(" (SQLSTATE {s})")).unwrap_or_default()
     );
     say!("detail    {}", shown(&dead_letter.detail));
+    let reason = Reason::ALL.into_iter().find(|reason| reason.code() == dead_letter.reason);
+    let remedy = reason.map(Reason::remedy).filter(|remedy| !dead_letter.detail.contains(*remedy));
+    if let Some(remedy) = remedy {
+        say!("remedy    {remedy}");
+    }
     if let Some(at) = dead_letter.replayed_at {
         say!("replayed  {at}");
     }
