@@ -152,7 +152,7 @@ fn what_is_near_its_end(platform: &Platform) {
     }
     let output = platform.cli(&[&["capacity"], &UNHURRIED[..]].concat(), &[]);
     let text = String::from_utf8(output.stdout).unwrap();
-    let summary = format!("\n{all} are short: fewer than 30 days, or near their end; ");
+    let summary = format!("\n{all} are short; ");
     assert!(text.contains(&summary) && text.contains("  SHORT  "), "{text}");
     platform.execute("genims_hr_db", "DROP TABLE nearly_done, narrow");
     platform.mysql(reporting, "DROP TABLE nearly_done");

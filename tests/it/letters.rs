@@ -248,7 +248,7 @@ fn failed_replay(harness: &'static Harness) {
         assert!(text.starts_with("0 of 6 stored.\n"), "{text}");
         assert!(text.contains(&format!("letter {} came back and waits: ", ids[0])), "{text}");
         assert!(
-            text.contains("1 came without a topic (frames, lines) and were sent to genims/v1/replay/readings"),
+            text.contains("1 dead letter was sent to genims/v1/replay/readings, since frames and lines have no topic"),
             "{text}"
         );
         assert_eq!((waiting(&plant), plant.rows(TABLE, "true")), (before.clone(), 6));
@@ -276,9 +276,10 @@ fn without_row(plant: &Plant) {
     let said = plant.cli(&["deadletter", "replay", &id]);
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     assert_eq!((said.status.code(), text.starts_with("0 of 1 stored.\n")), (Some(1), true), "{text}");
-    assert!(text.contains("1 hold no row that could be put back"), "{text}");
+    assert!(text.contains("1 dead letter was left without a row that could be put back"), "{text}");
     let shown = plant.cli(&["deadletter", "show", &id]);
-    assert!(String::from_utf8_lossy(&shown.stdout).contains("there is no row to put back"), "{shown:?}");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("there is no row to put back") && shown.contains("\nremedy    read the SQLSTATE"), "{shown}");
     plant.execute("genims_operations_db", &format!("DELETE FROM {TABLE} WHERE letter_id = {id}"));
 }
 
@@ -315,6 +316,12 @@ fn replay_in_part(harness: &'static Harness) {
     // What came back stands where the whole stood: from whom it came, when, and to be replayed.
     let rest: Vec<_> = waiting(&plant).into_iter().filter(|letter| letter.0 > joined).collect();
     assert_eq!(rest.len(), 3);
+    let numbers: Vec<String> = rest.iter().map(|letter| letter.0.to_string()).collect();
+    let told = format!(
+        "letter {joined} is stored in part: 1 of its 4 records; 3 remain, now letters {}: unknown_sensor: ",
+        numbers.join(", ")
+    );
+    assert!(text.contains(&told), "{text}");
     for (letter, no) in rest.iter().zip([16, 18, 19]) {
         let payload = String::from_utf8_lossy(&letter.4);
         assert!(payload.contains(&format!("LATER-{no}\"")), "{payload}");

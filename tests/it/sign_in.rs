@@ -298,7 +298,7 @@ fn replayed_at_the_page(harness: &'static Harness) {
     assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
     let mut front = Front::new(harness, false, "sign_in = \"required\"\n[[sinks]]\ntype = \"postgres\"");
     front.reach(platform.variables());
-    let secret = front.add("ada", "engineer");
+    let (secret, token) = (front.add("ada", "engineer"), front.token("ada"));
     let client: Value =
         serde_json::from_str(&front.cli(&["client", "--json", "add", "press-4", "--topic", "#"])).unwrap();
     let client = client["secret"].as_str().unwrap();
@@ -334,6 +334,8 @@ fn replayed_at_the_page(harness: &'static Harness) {
     };
     let waiting = "SELECT count(*) FROM genims_internal.dead_letters WHERE replayed_at IS NULL";
     eventually("the letter is there", PATIENCE, || count(waiting) == 1);
+    replayed_by_command(&front, &token);
+    assert_eq!(count(waiting), 1);
     assert_eq!(press("no_reason"), 404);
     assert_eq!(front.post("/operations/replay", Some(&cookie), "reason=unknown_sensor&proof=guessed").status, 403);
     assert_eq!(press("unknown_sensor"), 303);
@@ -355,4 +357,18 @@ fn replayed_at_the_page(harness: &'static Harness) {
                  'ada asked at the page to replay the dead letters of unknown_sensor%'";
     let audited = || platform.mysql("genims_audit_db", entry).first().is_some_and(|count| count == "2");
     eventually(&format!("who asked is audited: {}", front.log()), PATIENCE, audited);
+}
+
+/// The command looks where users sign in, too: as one of them, or it sends nothing and says why.
+fn replayed_by_command(front: &Front, token: &str) {
+    let replay = ["--config", "genims.toml", "deadletter", "replay", "--reason", "unknown_sensor"];
+    let (good, told) = front.run(&replay, &[]);
+    assert!(!good && told.starts_with("0 of 1 stored.\n"), "{told}");
+    assert!(told.contains("nothing was sent") && told.contains("GENIMS_TOKEN"), "{told}");
+    let (good, told) = front.run(&replay, &[("GENIMS_TOKEN", token)]);
+    assert!(!good && told.contains(" came back and waits: unknown_sensor: "), "{told}");
+    let list = front.cli(&["deadletter", "list"]);
+    let counts: Vec<&str> = list.lines().next().unwrap_or_default().split_whitespace().collect();
+    let expected = "unknown_sensor 1 waiting 0 replayed 1 record 1 came back 0 purged";
+    assert_eq!(counts.join(" "), expected, "{list}");
 }

@@ -6,6 +6,7 @@ use crate::earlier::Earlier;
 use crate::faults::{FaultWatch, Owner};
 use crate::health::{HealthWatch, Seen};
 use crate::window::{Bounds, Known, WINDOW_US, Window, WindowStats};
+use chrono::{DateTime, SecondsFormat};
 use genims_catalogue::{Limits, SensorEntry};
 use genims_model::reading::flag;
 use genims_model::{Event, Protocol, Quality, RawReading, Reading, Reason, Status};
@@ -300,14 +301,40 @@ fn owner(entry: &SensorEntry) -> Owner<'_> {
 
 pub fn out_of_time(at_us: i64, received_us: i64, rules: &Rules) -> Option<(Reason, String)> {
     if at_us > received_us.saturating_add(rules.skew_us_max) {
-        let ahead_s = (at_us - received_us) / 1_000_000;
-        return Some((Reason::BadTimestamp, format!("{ahead_s} s ahead of the server's clock")));
+        let (at, ahead) = (written(at_us), span(at_us.saturating_sub(received_us)));
+        let most = span(rules.skew_us_max);
+        return Some((
+            Reason::BadTimestamp,
+            format!(
+                "the time {at} is {ahead} ahead of the server's clock, and at most {most} are taken (clock_skew_max): set the \
+                 sender's clock, or write the time with its offset"
+            ),
+        ));
     }
     if at_us < received_us.saturating_sub(rules.retention_us) {
-        let days = received_us.saturating_sub(at_us) / 86_400_000_000;
-        return Some((Reason::TooOld, format!("{days} days old, beyond the retention window")));
+        let (at, old) = (written(at_us), span(received_us.saturating_sub(at_us)));
+        let most = span(rules.retention_us);
+        return Some((
+            Reason::TooOld,
+            format!("the time {at} is {old} old, and at most {most} are kept (retention): load it into the archive"),
+        ));
     }
     None
+}
+
+/// A time as RFC 3339 writes it.
+fn written(at_us: i64) -> String {
+    DateTime::from_timestamp_micros(at_us)
+        .map_or_else(|| format!("{at_us} us"), |at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+/// In the largest unit of which it is one, or two and more.
+fn span(us: i64) -> String {
+    const SECOND_US: i64 = 1_000_000;
+    let units = [(86_400, "d"), (3_600, "h"), (60, "min")].map(|(seconds, name)| (seconds * SECOND_US, name));
+    let fits = |(unit, _): &(i64, &str)| us >= 2 * unit || us == *unit;
+    let (unit, name) = units.into_iter().find(fits).unwrap_or((SECOND_US, "s"));
+    format!("{} {name}", us / unit)
 }
 
 /// A newest reading from the future orders nothing: until our clock has passed it, arrival counts.
@@ -361,5 +388,39 @@ fn status_of(flags: u8) -> Status {
         Status::Warning
     } else {
         Status::Normal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_refused_is_told_with_what_is_allowed() {
+        let rules = Rules {
+            same_timestamp: SameTimestamp::KeepAll,
+            retention_us: 1_095 * 86_400_000_000,
+            late_after_us: 0,
+            skew_tolerated_us: 0,
+            skew_us_max: 3_600_000_000,
+            bounds: Bounds { keep_min: 16, held_max: 1 << 20 },
+            routed: false,
+        };
+        let now_us = 1_700_000_000_000_000;
+        let told = |seconds: i64| out_of_time(now_us + seconds * 1_000_000, now_us, &rules);
+        assert_eq!((told(3_600), told(-1_095 * 86_400)), (None, None));
+        let (reason, ahead) = told(345_600).expect("ahead");
+        assert_eq!(reason, Reason::BadTimestamp);
+        let expected =
+            "the time 2023-11-18T22:13:20Z is 4 d ahead of the server's clock, and at most 1 h are taken (clock_skew_max)";
+        assert!(ahead.starts_with(expected), "{ahead}");
+        let (reason, old) = told(-1_096 * 86_400).expect("old");
+        assert_eq!(reason, Reason::TooOld);
+        let expected = "the time 2020-11-13T22:13:20Z is 1096 d old, and at most 1095 d are kept (retention)";
+        assert!(old.starts_with(expected), "{old}");
+        let spans = [0, 119, 120, 7_199, 7_200, 86_400, 172_799].map(|seconds| span(seconds * 1_000_000));
+        assert_eq!(spans, ["0 s", "119 s", "2 min", "119 min", "2 h", "1 d", "47 h"]);
+        assert_eq!(written(now_us + 250_000), "2023-11-14T22:13:20.250Z");
+        assert_eq!(written(i64::MAX), "9223372036854775807 us");
     }
 }

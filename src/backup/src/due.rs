@@ -15,6 +15,7 @@ use crate::schedule::{self, Found};
 use crate::task::{BackedUpDatabase, BackupProgress, Show};
 use chrono::{DateTime, Utc};
 use genims_databases::{Database, Environment, Registry};
+use genims_model::counted;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -200,7 +201,7 @@ impl Removal<'_> {
 /// In days where they say it.
 fn told(span: Duration) -> String {
     match span.as_secs() {
-        seconds if seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),
+        seconds if seconds % 86_400 == 0 => counted(seconds / 86_400, "day"),
         seconds => format!("{} h", seconds / 3_600),
     }
 }

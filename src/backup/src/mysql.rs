@@ -13,6 +13,7 @@ use crate::saved::{Saved, SavedFile};
 use crate::task::{RestoreRequest, Work};
 use genims_databases::mysql::{INTERNAL_DATABASE, disconnect};
 use genims_databases::{DatabaseError, Engine, MysqlConnection, MysqlSettings, quoted};
+use genims_model::counted;
 use genims_platform::provision::mysql::{create_database, exists, lock};
 use mysql_async::Error;
 use mysql_async::prelude::Queryable;
@@ -140,7 +141,7 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<MysqlSettings,
     disconnect(connection).await;
     match tables {
         Some(tables) if tables > 0 && !wanted.replace => {
-            Err(BackupError::NotEmpty { place: settings.place(), holds: format!("{tables} tables") })
+            Err(BackupError::NotEmpty { place: settings.place(), holds: counted(tables, "table") })
         }
         _ => Ok(settings),
     }

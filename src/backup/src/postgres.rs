@@ -10,7 +10,7 @@ use crate::programs::{self, Program};
 use crate::saved::Saved;
 use crate::task::{RestoreRequest, Work};
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresSettings, quoted};
-use genims_model::Backoff;
+use genims_model::{Backoff, counted};
 use genims_platform::provision::postgres::{connect_existing, connect_to_server, create_database, lock, set_utc};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -121,7 +121,7 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<PostgresSettin
     let Some(client) = connect_existing(&settings).await? else { return Ok(settings) };
     let tables: i64 = client.query_one(HOLDS_ANYTHING, &[]).await.map_err(|error| settings.error(error))?.get(0);
     if tables > 0 && !wanted.replace {
-        return Err(BackupError::NotEmpty { place: settings.place(), holds: format!("{tables} tables") });
+        return Err(BackupError::NotEmpty { place: settings.place(), holds: counted(tables, "table") });
     }
     Ok(settings)
 }

@@ -7,6 +7,7 @@ use crate::errors::BackupError;
 use crate::manifest::Manifest;
 use crate::written::Written;
 use genims_databases::{Database, Engine, Environment, Registry};
+use genims_model::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -114,7 +115,7 @@ fn differences(expected: &BTreeMap<String, u64>, found: &BTreeMap<String, u64>) 
     let unexpected = found.iter().filter(|(table, rows)| **rows > 0 && !expected.contains_key(*table));
     let missing = expected.iter().filter(|(table, rows)| found.get(*table).copied().unwrap_or(0) != **rows);
     let told = |table: &str, expected: u64| {
-        let found = found.get(table).map_or_else(|| "no table".to_owned(), |rows| format!("{rows} rows"));
+        let found = found.get(table).map_or_else(|| "no table".to_owned(), |rows| counted(*rows, "row"));
         format!("{table}: {found}, in the backup {expected}")
     };
     missing.map(|(table, rows)| told(table, *rows)).chain(unexpected.map(|(table, _)| told(table, 0))).collect()

@@ -251,7 +251,9 @@ impl State {
     fn register(&mut self, machine: Option<&str>, sensor: &str) -> Result<Registration, String> {
         match self.entered(machine, sensor) {
             Some((known, true)) => return Ok(known),
-            Some((_, false)) => return Err(format!("sensor {sensor} is not active")),
+            Some((_, false)) => {
+                return Err(format!("sensor {sensor} is not active; set its status in genims_master_db.sensors"));
+            }
             None => {}
         }
         if sensor.is_empty() || sensor.chars().count() > SENSOR_ID_CHARS_MAX {
@@ -260,7 +262,10 @@ impl State {
         let machine = machine
             .and_then(|id| self.staged.machine_by_id(id))
             .and_then(|no| self.staged.machine(no))
-            .ok_or_else(|| format!("sensor {sensor} cannot be registered: its machine is not in the catalogue"))?;
+            .ok_or_else(|| {
+                let what = "its machine is not in the catalogue; add that to genims_master_db.machines";
+                format!("sensor {sensor} cannot be registered: {what}")
+            })?;
         if self.registered.len() >= REGISTERED_MAX {
             return Err(format!("sensor {sensor} cannot be registered: {REGISTERED_MAX} others wait for master data"));
         }

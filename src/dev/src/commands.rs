@@ -143,7 +143,9 @@ fn down(place: &StackFolder, delete: bool, json: bool) -> anyhow::Result<()> {
     };
     let folder = stack.folder().to_owned();
     let progress = begin("stopping the servers");
-    let stopped = if delete { stack.delete(Some(Path::new(ENV_FILE))) } else { stack.stop() };
+    let tell = |what: &str| progress.show(what);
+    let stopped =
+        if delete { stack.delete_telling(Some(Path::new(ENV_FILE)), &tell) } else { stack.stop_telling(&tell) };
     drop(progress);
     stopped?;
     if delete {

@@ -40,7 +40,7 @@ pub use install::install;
 pub use place::SERVER_DATA;
 pub use ports::free_port;
 pub use process::ProcessId;
-pub use stack::{Stack, StackOptions};
+pub use stack::{Stack, StackOptions, Tell};
 pub use view::{ServerStatus, StackStatus};
 
 use serde::{Deserialize, Serialize};

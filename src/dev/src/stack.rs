@@ -47,6 +47,9 @@ impl Default for StackOptions {
     }
 }
 
+/// Hears what a command waits for.
+pub type Tell<'t> = dyn Fn(&str) + Sync + 't;
+
 /// Dropping it leaves the servers running.
 #[derive(Debug)]
 pub struct Stack {
@@ -106,7 +109,27 @@ impl Stack {
     }
 
     pub fn stop(&self) -> Result<()> {
-        self.end_all(shutdown_signal)
+        self.stop_telling(&|_: &str| ())
+    }
+
+    /// As [`Stack::stop`]; `tell` hears what is waited for.
+    pub fn stop_telling(&self, tell: &Tell<'_>) -> Result<()> {
+        self.end_all(shutdown_signal, "write out what is in memory", tell)
+    }
+
+    fn end_all(&self, signal: fn(Server) -> Signal, to: &str, tell: &Tell<'_>) -> Result<()> {
+        tell("waiting until no other command works on these servers");
+        let _lock = self.lock_and_reload()?;
+        let running = Server::ALL.into_iter().filter(|server| self.running(*server).is_some());
+        let awaited = Mutex::new(running.collect::<Vec<Server>>());
+        tell(&waits_for(&awaited.lock(), to));
+        in_parallel(&Server::ALL, |server| {
+            let ended = self.end(server, signal(server));
+            let mut awaited = awaited.lock();
+            awaited.retain(|other| *other != server);
+            tell(&waits_for(&awaited, to));
+            ended
+        })
     }
 
     /// Moves the data of a stopped stack to the disk, if it is in memory.
@@ -114,10 +137,15 @@ impl Stack {
         self.place.leave_memory()
     }
 
-    /// Ends everything and deletes the folder with all data, and `env_file` if this stack wrote it. No server writes out first
-    /// what is deleted next; should it not come to that, each recovers at its next start.
+    /// Stops everything and deletes the folder with all data, and `env_file` if this stack wrote it.
     pub fn delete(self, env_file: Option<&Path>) -> Result<()> {
-        self.end_all(abandoning_signal)?;
+        self.delete_telling(env_file, &|_: &str| ())
+    }
+
+    /// As [`Stack::delete`]; `tell` hears what is waited for. No server writes out what is deleted next.
+    pub fn delete_telling(self, env_file: Option<&Path>, tell: &Tell<'_>) -> Result<()> {
+        self.end_all(signal_before_deletion, "end", tell)?;
+        tell(&format!("deleting {}", self.place.data().display()));
         if let Some(path) = env_file {
             env_file::delete(self.folder(), path)?;
         }
@@ -286,11 +314,6 @@ impl Stack {
         })
     }
 
-    fn end_all(&self, signal: fn(Server) -> Signal) -> Result<()> {
-        let _lock = self.lock_and_reload()?;
-        in_parallel(&Server::ALL, |server| self.end(server, signal(server)))
-    }
-
     fn signal_tree(&self, server: Server, signal: Signal) -> Result<()> {
         let process = self.running(server).ok_or(DevstackError::NotRunning { server })?;
         signal_all(&process.family(), signal);
@@ -328,21 +351,31 @@ fn signal_all(processes: &[ProcessId], signal: Signal) {
     }
 }
 
+/// For people; without names nothing is waited for.
+fn waits_for(servers: &[Server], to: &str) -> String {
+    let names: Vec<&str> = servers.iter().map(|server| server.name()).collect();
+    match &names[..] {
+        [] => String::new(),
+        names => format!("waiting for {} to {to}, {} s at most", names.join(", "), STOP_WAIT.as_secs()),
+    }
+}
+
+/// Its data goes: a shutdown in order would write out gigabytes that are deleted right afterwards, which on a slow disk took
+/// until the server was killed.
+fn signal_before_deletion(server: Server) -> Signal {
+    match server {
+        // "Immediate shutdown": its processes end with it, and so does the memory that they share.
+        Server::Postgres => Signal::QUIT,
+        Server::Mariadb | Server::Mongodb | Server::Mosquitto => Signal::KILL,
+    }
+}
+
 /// Clients are cut off, data is written out.
 fn shutdown_signal(server: Server) -> Signal {
     match server {
         // "Fast shutdown"; SIGTERM would wait for every client to leave.
         Server::Postgres => Signal::INT,
         Server::Mariadb | Server::Mongodb | Server::Mosquitto => Signal::TERM,
-    }
-}
-
-/// As quick as can be without leaving anything outside the folder.
-fn abandoning_signal(server: Server) -> Signal {
-    match server {
-        // "Immediate shutdown". Killed, it would leave its segment of shared memory to the kernel, of which there are 4,096.
-        Server::Postgres => Signal::QUIT,
-        Server::Mariadb | Server::Mongodb | Server::Mosquitto => Signal::KILL,
     }
 }
 
@@ -357,4 +390,16 @@ fn in_parallel(servers: &[Server], act: impl Fn(Server) -> Result<()> + Sync) ->
             .collect();
         results.into_iter().collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_named() {
+        let both = waits_for(&[Server::Mariadb, Server::Mongodb], "end");
+        assert_eq!(both, "waiting for mariadb, mongodb to end, 30 s at most");
+        assert_eq!(waits_for(&[], "end"), "");
+    }
 }

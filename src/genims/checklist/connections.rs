@@ -4,6 +4,7 @@ use super::looks::Missing;
 use crate::security::{Finding, Severity};
 use crate::settings::{Listener, ListenerKind, Settings};
 use genims_databases::Database;
+use genims_model::counted;
 use genims_platform::checklist::Outcome;
 use genims_platform::doctor::{DatabaseCheck, DoctorReport, Examination, Grade, IN_CLEAR, Subject};
 
@@ -100,7 +101,7 @@ pub(super) fn security(findings: Result<&[Finding], &Missing>) -> Outcome {
     match findings {
         Ok(findings) => {
             let high = findings.iter().filter(|finding| finding.severity == Severity::High).count();
-            Outcome::holds(format!("it ran now: {} findings, {high} of them high", findings.len()))
+            Outcome::holds(format!("it ran now: {}, {high} of them high", counted(findings.len(), "finding")))
         }
         Err(missing) => Outcome::not_looked_at(missing),
     }

@@ -10,6 +10,7 @@ use genims_databases::{Database, MongoSettings, MysqlSettings, Registry};
 use genims_etl::job::{self, Job};
 use genims_etl::run::Places as EtlPlaces;
 use genims_etl::schedule::Schedule;
+use genims_model::counted;
 use genims_platform::checklist::Outcome;
 use genims_platform::checklist::definition::{RuleSelection, meant};
 use genims_platform::provision::{self, Mode, ProvisionStatus};
@@ -117,7 +118,8 @@ fn filled(database: &Database, jobs: &[&Job]) -> String {
     let tables: BTreeSet<&str> = jobs.iter().flat_map(|job| &job.tables).map(|table| table.name.as_str()).collect();
     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
     let (count, all, name) = (tables.len(), database.tables, &database.name);
-    format!("{} jobs fill {count} of {all} tables of {name}: {}", jobs.len(), names.join(", "))
+    let tables = counted(all, "table");
+    format!("{count} of {tables} of {name} are filled by {}: {}", counted(jobs.len(), "job"), names.join(", "))
 }
 
 /// What is wrong with their definitions.
@@ -202,7 +204,8 @@ fn told(report: &trail::TrailReport, remark: Option<&str>) -> Outcome {
     if let Some(bad) = bad {
         let first =
             bad.findings.first().map(|finding| format!(": {} {}: {}", finding.chain, finding.position, finding.what));
-        let found = format!("{}: {} findings{}", bad.database, bad.findings_total, first.unwrap_or_default());
+        let findings = counted(bad.findings_total, "finding");
+        let found = format!("{}: {findings}{}", bad.database, first.unwrap_or_default());
         return Outcome::fails(found, "`genims audit verify` says all of them: the trail was altered");
     }
     if report.databases.is_empty() {
@@ -213,9 +216,9 @@ fn told(report: &trail::TrailReport, remark: Option<&str>) -> Outcome {
     }
     let databases = report.databases.len();
     let heads = sum(|one| one.heads.len() as u64);
-    Outcome::holds(format!(
-        "{databases} chains untouched: {writes} writes, {changes} changes, {seals} seals; {heads} heads kept elsewhere agree"
-    ))
+    let (writes, changes, seals) = (counted(writes, "write"), counted(changes, "change"), counted(seals, "seal"));
+    let (chains, heads) = (counted(databases, "chain"), counted(heads, "head"));
+    Outcome::holds(format!("{chains} untouched: {writes}, {changes}, {seals}; they agree with {heads} kept elsewhere"))
 }
 
 /// Collections as their files say them, and those of which the server deletes what is too old.
@@ -234,7 +237,7 @@ pub(super) async fn expiry(places: &ChecklistPlaces<'_>) -> Outcome {
         return Outcome::not_looked_at(error);
     }
     if database.status != ProvisionStatus::Ok {
-        let found = format!("{} differences: {}", database.drift.len(), database.drift.join("; "));
+        let found = format!("{}: {}", counted(database.drift.len(), "difference"), database.drift.join("; "));
         return Outcome::fails(found, "run `genims provision --only production`");
     }
     let options = retention::RetentionOptions { module: Some("production".to_owned()), as_of: None, run: false };
@@ -246,7 +249,8 @@ pub(super) async fn expiry(places: &ChecklistPlaces<'_>) -> Outcome {
     };
     let expiring = plan.databases.iter().flat_map(|one| &one.tables).filter(|table| table.how == How::Expiry);
     let names: Vec<&str> = expiring.map(|table| table.table.as_str()).collect();
-    let found = format!("{} collections expire as their files say: {}", names.len(), names.join(", "));
+    let collections = counted(names.len(), "collection");
+    let found = format!("expiry is as the files say of {collections}: {}", names.join(", "));
     Outcome::judged(!names.is_empty(), found, "run `genims provision --only production`")
 }
 

@@ -3,6 +3,7 @@
 use crate::security::secrets;
 use genims_databases::configured;
 use genims_databases::{Database, Environment, Registry};
+use genims_model::counted;
 use genims_platform::checklist::Outcome;
 use genims_platform::dictionary::Dictionary;
 use memchr::memmem;
@@ -40,7 +41,7 @@ pub(super) fn registry(databases: &[&Database], wanted: usize, kept_years: Optio
     let good: Vec<&&Database> = databases.iter().filter(named).filter(kept).collect();
     let told: Vec<String> = good
         .iter()
-        .map(|database| format!("{} ({}, {} tables)", database.name, database.team, database.tables))
+        .map(|database| format!("{} ({}, {})", database.name, database.team, counted(database.tables, "table")))
         .collect();
     let kept = kept_years.map(|[from, to]| format!(", kept {from} to {to} years")).unwrap_or_default();
     let found = format!("{} of {wanted} in the registry{kept}: {}", good.len(), told.join(", "));
@@ -81,7 +82,7 @@ pub(super) fn document(file: &str, says: &[String], connections: &[Database]) ->
     if lacking.is_empty() && unnamed.is_empty() {
         let connections = match connections.len() {
             0 => String::new(),
-            count => format!(", and names {count} connections"),
+            count => format!(", and names {}", counted(count, "connection")),
         };
         return Outcome::holds(format!("{file} says {}{connections}", says.join(", ")));
     }

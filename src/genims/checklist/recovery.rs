@@ -7,6 +7,7 @@ use genims_backup::drill::Drilled;
 use genims_backup::listing::{ListedBackup, Listing, Standing};
 use genims_backup::{Manifest, drill as drills, schedule};
 use genims_databases::Database;
+use genims_model::counted;
 use genims_platform::checklist::Outcome;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ fn late(entry: &ListedBackup, on_schedule: Option<&Database>) -> Option<Outcome>
 
 fn age(entry: &ListedBackup) -> String {
     match entry.age_seconds {
-        Some(seconds) if seconds >= 86_400 => format!("{} days old", seconds / 86_400),
+        Some(seconds) if seconds >= 86_400 => format!("{} old", counted(seconds / 86_400, "day")),
         Some(seconds) => format!("{} h old", seconds.max(0) / 3_600),
         None => "of unknown age".to_owned(),
     }
@@ -110,7 +111,7 @@ pub(super) fn drill(
     }
     let times = own.iter().map(|(database, drilled)| {
         let (rto, day) = (drilled.restore_seconds, drilled.drilled_at.format("%Y-%m-%d"));
-        format!("{} RTO {rto:.1} s, {} rows on {day}", database.module, drilled.rows)
+        format!("{} RTO {rto:.1} s, {} on {day}", database.module, counted(drilled.rows, "row"))
     });
     let times = times.collect::<Vec<_>>().join("; ");
     let found = format!("{} of {} brought back by a drill: {times}", own.len(), databases.len());

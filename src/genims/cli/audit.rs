@@ -12,6 +12,7 @@ use genims_changes::prune::Prune;
 use genims_changes::verify::{self, Outside, TrailReport, VerifiedTrail};
 use genims_databases::configured::if_configured;
 use genims_databases::{Environment, MongoSettings, MysqlSettings, Registry};
+use genims_model::{counted, noun};
 use genims_terminal::say;
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -138,7 +139,8 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
             }
             for one in &pruned {
                 let last = one.checkpoint.write.position;
-                say!("{:26} {:>9} writes {:>9} changes, to position {last}", one.database, one.writes, one.changes);
+                let counts = counts(one.writes.unsigned_abs(), one.changes.unsigned_abs());
+                say!("{:26} {counts}, to position {last}", one.database);
             }
             say!("{}", if yes { "Deleted." } else { "Nothing was deleted: run this with --yes." });
             Ok(ExitCode::SUCCESS)
@@ -148,6 +150,11 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings, environment: &Envi
 
 fn mongo(registry: &Registry, environment: &Environment) -> anyhow::Result<Option<MongoSettings>> {
     Ok(if_configured(MongoSettings::from_environment(registry.get("genims_production")?, environment))?)
+}
+
+/// One below the other.
+fn counts(writes: u64, changes: u64) -> String {
+    format!("{writes:>9} {:<6} {changes:>9} {:<7}", noun(writes, "write"), noun(changes, "change"))
 }
 
 fn print(report: &TrailReport) {
@@ -160,9 +167,10 @@ fn print(report: &TrailReport) {
         };
         let verdict = match database.findings_total {
             0 => "untouched".to_owned(),
-            count => format!("{count} FINDINGS"),
+            count => counted(count, "FINDING").to_uppercase(),
         };
-        say!("{:26} {writes:>9} writes {changes:>9} changes {seals:>7} seals, {heads}: {verdict}", database.database);
+        let seals = format!("{seals:>7} {}", noun(*seals, "seal"));
+        say!("{:26} {} {seals}, {heads}: {verdict}", database.database, counts(*writes, *changes));
         for finding in &database.findings {
             say!("    {} {}: {}", finding.chain, finding.position, finding.what);
         }
@@ -176,9 +184,10 @@ fn print(report: &TrailReport) {
 fn told(exported: Exported) -> ExitCode {
     let Exported { entries, altered } = exported;
     if altered == 0 {
-        eprintln!("{entries} entries, each with true hashes");
+        eprintln!("{}, each with true hashes", counted(entries, "entry"));
         return ExitCode::SUCCESS;
     }
-    eprintln!("{entries} entries, {altered} of them ALTERED; `genims audit verify` says which and how");
+    let entries = counted(entries, "entry");
+    eprintln!("{entries}, {altered} of them ALTERED; `genims audit verify` says which and how");
     ExitCode::FAILURE
 }

@@ -11,6 +11,7 @@ use genims_backup::due::{self, DueReport};
 use genims_backup::encryption::Recipients;
 use genims_backup::listing::{self, ListedBackup, Listing};
 use genims_databases::{Database, Environment, Registry};
+use genims_model::{counted, noun};
 use genims_terminal::{Progress, say};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -157,7 +158,9 @@ fn print_due(report: &DueReport) {
     }
     let due = report.databases.iter().filter(|database| database.saved.is_some()).count();
     let all = report.databases.len();
-    say!("{due} of {all} databases were due, {saved} saved; {removed} backups removed; {:.2} s", report.seconds);
+    let (of, were) = (counted(all, "database"), if all == 1 { "was" } else { "were" });
+    let removed = counted(removed, "backup");
+    say!("{due} of {of} {were} due, {saved} saved; {removed} removed; {:.2} s", report.seconds);
     print_encrypted(&report.encrypted_for);
     if let Some(next) = report.databases.iter().filter_map(|database| database.next_at).min() {
         say!("next at {}", next.format("%Y-%m-%d %H:%M UTC"));
@@ -167,7 +170,7 @@ fn print_due(report: &DueReport) {
 fn print(report: &BackupReport) {
     report.databases.iter().for_each(print_saved);
     let saved = report.databases.iter().filter(|database| database.error.is_none()).count();
-    say!("{saved} of {} databases saved, {:.2} s", report.databases.len(), report.seconds);
+    say!("{saved} of {} saved, {:.2} s", counted(report.databases.len(), "database"), report.seconds);
     print_encrypted(&report.encrypted_for);
 }
 
@@ -176,7 +179,8 @@ fn print_saved(database: &BackedUpDatabase) {
     match (&database.path, &database.error) {
         (Some(path), _) => {
             let (rows, size) = (database.rows, size(database.bytes));
-            say!("{name:24} {seconds:>7.2} s {rows:>12} rows {size:>10}  {}", path.display());
+            let row = noun(rows, "row");
+            say!("{name:24} {seconds:>7.2} s {rows:>12} {row:<4} {size:>10}  {}", path.display());
         }
         (None, error) => {
             say!("{name:24} {seconds:>7.2} s  FAILED");
@@ -222,7 +226,8 @@ fn print_listed(entry: &ListedBackup) {
     match entry.age_seconds {
         Some(seconds) => {
             let (age, size) = (age(seconds), size(entry.bytes));
-            say!("{name:24} {age:>10} old {:>12} rows {size:>10}  {path}{how}{remark}", entry.rows);
+            let row = noun(entry.rows, "row");
+            say!("{name:24} {age:>10} old {:>12} {row:<4} {size:>10}  {path}{how}{remark}", entry.rows);
         }
         None => say!("{name:24} {path}{remark}"),
     }
@@ -235,7 +240,7 @@ fn age(seconds: i64) -> String {
         0..=59 => format!("{seconds} s"),
         60..=3_599 => format!("{} min", seconds / 60),
         3_600..=86_399 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
+        _ => counted(seconds / 86_400, "day"),
     }
 }
 

@@ -6,8 +6,8 @@ use super::door::Door;
 use clap::{Args, Subcommand};
 use genims::settings::Settings;
 use genims_api::format;
-use genims_databases::partitions::DAYS_AHEAD;
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_platform::capacity::slow::{self, SlowReport};
 use genims_platform::capacity::{self, CapacityKind, CapacityLine, CapacityReport, CapacityState};
 use genims_platform::doctor::size_text;
@@ -88,7 +88,15 @@ fn print(report: &CapacityReport) {
             _ => say!("{text}"),
         }
     }
+    say!("\nshort is, by kind");
+    judged(report).iter().for_each(|line| say!("  {line}"));
     say!("\n{}; {:.2} s", summary(report), report.seconds);
+}
+
+/// What each kind is judged by.
+fn judged(report: &CapacityReport) -> Vec<String> {
+    let rule = |kind: CapacityKind| [kind.name().to_owned(), capacity::short_from(kind, report.warn_days)];
+    aligned(&report.kinds().map(rule).collect::<Vec<_>>())
 }
 
 fn cells(line: &CapacityLine) -> [String; 6] {
@@ -129,16 +137,12 @@ fn summary(report: &CapacityReport) -> String {
     let count = |state| report.in_state(state).count();
     let (short, away) = (count(CapacityState::Short), count(CapacityState::Unreachable));
     let mut text = match short {
-        0 => format!(
-            "nothing that is measured is short: {} days and more are left, of partitions, which are made {DAYS_AHEAD} days ahead, {}",
-            report.warn_days,
-            u64::from(report.warn_days).min(DAYS_AHEAD / 2)
-        ),
-        1 => format!("1 is short: fewer than {} days, or near its end", report.warn_days),
-        _ => format!("{short} are short: fewer than {} days, or near their end", report.warn_days),
+        0 => "nothing that is measured is short".to_owned(),
+        1 => "1 is short".to_owned(),
+        _ => format!("{short} are short"),
     };
     if away > 0 {
-        text.push_str(&format!("; {away} database{} could not be asked", if away == 1 { "" } else { "s" }));
+        text.push_str(&format!("; {} could not be asked", counted(away, "database")));
     }
     text
 }
@@ -244,8 +248,32 @@ mod tests {
             lines: states.iter().map(|state| line(CapacityKind::Disk, *state)).collect(),
             seconds: 0.0,
         };
-        assert!(summary(&report(&[CapacityState::Enough])).starts_with("nothing that is measured is short: 30 days"));
+        assert_eq!(summary(&report(&[CapacityState::Enough])), "nothing that is measured is short");
         let told = summary(&report(&[CapacityState::Short, CapacityState::Unreachable]));
-        assert_eq!(told, "1 is short: fewer than 30 days, or near its end; 1 database could not be asked");
+        assert_eq!(told, "1 is short; 1 database could not be asked");
+    }
+
+    #[test]
+    fn each_kind_says_what_it_is_judged_by() {
+        let lines = CapacityKind::ALL.into_iter().rev().map(|kind| line(kind, CapacityState::Enough));
+        let report = |warn_days| {
+            let lines = lines.clone().collect();
+            CapacityReport { passed: true, warn_days, lines, seconds: 0.0 }
+        };
+        let told = judged(&report(30)).iter().map(|line| line.replace('\u{a0}', " ")).collect::<Vec<_>>();
+        assert_eq!(
+            told,
+            [
+                "databases        never by themselves: their disk is",
+                "disks            fewer than 30 days left, or less than 5 % and less than 10.0 GB free",
+                "logs             more than 50 % full, or from 10 % on full within the hour",
+                "partitions       fewer than 7 days ahead, of the 14 for which they are made",
+                "numbers          fewer than 30 days left, or 80 % given away",
+                "transaction ids  50 % used, whatever is left",
+            ]
+        );
+        assert!(judged(&report(1))[3].contains("fewer than 1 day ahead"));
+        let disk = CapacityReport { lines: vec![line(CapacityKind::Disk, CapacityState::Enough)], ..report(30) };
+        assert_eq!(judged(&disk).len(), 1, "of what has no line nothing is said");
     }
 }

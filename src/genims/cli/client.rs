@@ -8,6 +8,7 @@ use genims_listen::locks::clients::ClientOptions;
 use genims_listen::locks::clients::file::{ClientEntry, READINGS_PER_SECOND_MAX, change, read};
 use genims_locks::LockError;
 use genims_locks::secret::drawn;
+use genims_model::counted;
 use genims_terminal::say;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -268,7 +269,7 @@ fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<Exit
         say!("    topics {}; machines {}; rows {rows}", all(&entry.topics), all(&entry.machines));
         say!("    {}", limits(entry, options));
     }
-    say!("{} clients in {}", entries.len(), path.display());
+    say!("{} in {}", counted(entries.len(), "client"), path.display());
     Ok(ExitCode::SUCCESS)
 }
 

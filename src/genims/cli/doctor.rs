@@ -3,6 +3,7 @@
 use super::conclude;
 use clap::Args;
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_platform::doctor::{self, Diagnosis, DoctorReport, Examination, Grade, Subject};
 use genims_terminal::say;
 use std::io::IsTerminal;
@@ -58,11 +59,14 @@ fn print(report: &DoctorReport) {
 fn summary(report: &DoctorReport) -> String {
     let count = |grade| report.databases.iter().filter(|database| worst(database) == grade).count();
     let causes = |grade| report.findings.iter().filter(|finding| finding.grade == grade).count();
-    let mut text = format!("{} of {} databases are as they should be", count(Grade::Ok), report.databases.len());
-    for (grade, what) in [(Grade::Warning, "work with a warning"), (Grade::Failed, "do not work")] {
+    let (good, all) = (count(Grade::Ok), report.databases.len());
+    let are = if all == 1 { "is as it" } else { "are as they" };
+    let mut text = format!("{good} of {} {are} should be", counted(all, "database"));
+    let warning = (Grade::Warning, "works with a warning", "work with a warning");
+    for (grade, one, several) in [warning, (Grade::Failed, "does not work", "do not work")] {
         if count(grade) > 0 {
-            let (causes, plural) = (causes(grade), if causes(grade) == 1 { "" } else { "s" });
-            text.push_str(&format!(", {} {what} ({causes} cause{plural})", count(grade)));
+            let what = if count(grade) == 1 { one } else { several };
+            text.push_str(&format!(", {} {what} ({})", count(grade), counted(causes(grade), "cause")));
         }
     }
     text
@@ -94,9 +98,8 @@ fn row(database: &Examination) -> Vec<(String, Grade)> {
 /// What fits into a cell.
 fn short(subject: Subject, found: &str) -> &str {
     match subject {
-        Subject::Tls => found.split(' ').next().unwrap_or(found),
+        Subject::Tls | Subject::Tables => found.split([' ', ';', ',']).next().unwrap_or(found),
         Subject::Rights => found.rsplit("; ").next().unwrap_or(found),
-        Subject::Tables => found.split(' ').next().unwrap_or(found),
         _ => found,
     }
 }
@@ -129,5 +132,18 @@ fn painted(text: &str, grade: Grade, colours: bool) -> String {
         (Grade::Warning, true) => format!("\u{1b}[33m{text}\u{1b}[0m"),
         (Grade::Failed, true) => format!("\u{1b}[31m{text}\u{1b}[0m"),
         _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_holds_a_word_and_no_mark_behind_it() {
+        assert_eq!(short(Subject::Tables, "none; run `genims provision`"), "none");
+        assert_eq!(short(Subject::Tables, "12 of 14"), "12");
+        assert_eq!(short(Subject::Tls, "TLSv1.3, by TLS_AES_256"), "TLSv1.3");
+        assert_eq!(short(Subject::Rights, "a login of its own; reads and writes"), "reads and writes");
     }
 }

@@ -8,6 +8,7 @@ use genims_etl::bookkeeping::{Logged, RunKind};
 use genims_etl::days::Span;
 use genims_etl::job::{self, Job};
 use genims_etl::run::{Places, Request, run as run_job};
+use genims_model::counted;
 use genims_terminal::{Progress, say};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -123,7 +124,10 @@ fn print_run(run: &Value) {
     let job = run["job"].as_str().unwrap_or_default();
     match run["error"].as_str() {
         Some(error) => say!("{job:24} FAILED: {error}"),
-        None => say!("{job:24} {} days, {} rows read, {} computed", run["days"], run["rows_out"], run["rows_in"]),
+        None => {
+            let [days, read, computed] = ["days", "rows_out", "rows_in"].map(|key| run[key].as_u64().unwrap_or(0));
+            say!("{job:24} {}, {} read, {computed} computed", counted(days, "day"), counted(read, "row"));
+        }
     }
 }
 
@@ -142,7 +146,8 @@ async fn status(places: &Places, jobs: &[Job], as_json: bool) -> anyhow::Result<
         for run in &last {
             let error = run.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
             let (at, outcome, kind) = (run.started_at.format("%Y-%m-%d %H:%M:%S"), &run.outcome, &run.kind);
-            say!("    {at} {outcome} ({kind}), {} days, {} rows computed{error}", run.days, run.rows_in);
+            let (days, rows) = (counted(run.days, "day"), counted(run.rows_in, "row"));
+            say!("    {at} {outcome} ({kind}), {days}, {rows} computed{error}");
         }
     }
     if as_json {

@@ -5,6 +5,7 @@ use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
+use genims_model::{counted, noun};
 use genims_platform::hub::questions::{self, Answer, Hub};
 use genims_platform::hub::{self, HubNames, HubReport, SchemaStatus};
 use genims_terminal::{Progress, say};
@@ -149,7 +150,7 @@ fn show(answer: &Answer) {
         say!("  {}", padded.join("  ").trim_end());
     }
     let verdict = if answer.is_sensible { "as it should be" } else { "NOT what it should be" };
-    say!("  {} rows, {verdict}: {}", answer.rows.len(), answer.question.sensible);
+    say!("  {}, {verdict}: {}", counted(answer.rows.len(), "row"), answer.question.sensible);
     say!("");
 }
 
@@ -161,7 +162,7 @@ fn print(report: &HubReport) {
             SchemaStatus::Stale => "NOT in step; run `genims hub provision`",
             SchemaStatus::Failed => "FAILED",
         };
-        say!("{:36} {:>4} tables  {what}", schema.schema, schema.tables);
+        say!("{:36} {:>4} {:<6}  {what}", schema.schema, schema.tables, noun(schema.tables, "table"));
         if !schema.left_out.is_empty() {
             say!("    left out, because of types of their own: {}", schema.left_out.join(", "));
         }

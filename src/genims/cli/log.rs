@@ -19,7 +19,7 @@ use genims_databases::{
 };
 use genims_log::file::{self, Appender, Spool, SpoolOptions};
 use genims_log::history::Resume;
-use genims_model::Position;
+use genims_model::{Position, counted};
 use genims_platform::actions::{self, Action};
 use genims_routes::Routes;
 use genims_stores::SinkError;
@@ -181,7 +181,8 @@ fn quarantine(directory: &Path, events: &Path, json: bool) -> anyhow::Result<Exi
     for replaced in &segments {
         match &replaced.moved_to {
             Some(path) => {
-                say!("{}: {} bytes moved to {}", replaced.segment.display(), replaced.bytes, path.display())
+                let bytes = counted(replaced.bytes, "byte");
+                say!("{}: {bytes} moved to {}", replaced.segment.display(), path.display());
             }
             None => say!("{}: was missing", replaced.segment.display()),
         }
@@ -198,7 +199,8 @@ fn quarantine(directory: &Path, events: &Path, json: bool) -> anyhow::Result<Exi
                     )
                 },
             );
-            say!("  lost: {} records, offsets {} to {} ({kinds})", lost.below - lost.from, lost.from, lost.below - 1);
+            let records = counted(lost.below - lost.from, "record");
+            say!("  lost: {records}, offsets {} to {} ({kinds})", lost.from, lost.below - 1);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use super::conclude;
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_platform::provision::{
     self, Mode, ProvisionOptions, ProvisionProgress, ProvisionReport, ProvisionStatus, ProvisionedDatabase,
 };
@@ -71,7 +72,7 @@ fn print(report: &ProvisionReport) {
         }
     }
     if skipped > 0 {
-        say!("{skipped} databases of the registry have no schema yet");
+        say!("without a schema as yet: {} of the registry", counted(skipped, "database"));
     }
     say!("{:.2} s in all", report.seconds);
 }
@@ -79,11 +80,11 @@ fn print(report: &ProvisionReport) {
 fn summary(database: &ProvisionedDatabase, mode: Mode) -> String {
     match (database.status, mode) {
         (ProvisionStatus::Failed, _) => "FAILED".to_owned(),
-        (ProvisionStatus::Drifted, _) => format!("{} differences", database.drift.len()),
+        (ProvisionStatus::Drifted, _) => counted(database.drift.len(), "difference"),
         (_, Mode::Check) => "as its schema says".to_owned(),
         (_, Mode::Plan) if database.changes.is_empty() => "nothing to do".to_owned(),
-        (_, Mode::Plan) => format!("{} changes to make", database.changes.len()),
+        (_, Mode::Plan) => format!("{} to make", counted(database.changes.len(), "change")),
         (_, Mode::Apply) if database.changes.is_empty() => "nothing changed".to_owned(),
-        (_, Mode::Apply) => format!("{} changes made", database.changes.len()),
+        (_, Mode::Apply) => format!("{} made", counted(database.changes.len(), "change")),
     }
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use genims_backup::encryption::Identities;
 use genims_backup::restore::{self, RestoreReport, RestoreRequest};
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,7 +54,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
 }
 
 fn print(report: &RestoreReport) {
-    say!("{}: {} rows from {}", report.place, report.rows, report.from.display());
+    say!("{}: {} from {}", report.place, counted(report.rows, "row"), report.from.display());
     say!("as it was at {}", report.backup_begun_at.format("%Y-%m-%d %H:%M:%S UTC"));
     if let Some(server) = &report.other_server {
         say!("saved from another server: {server}");

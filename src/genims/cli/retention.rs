@@ -5,6 +5,7 @@ use super::conclude;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use genims_databases::{Environment, Registry};
+use genims_model::{counted, noun};
 use genims_platform::retention::{self, DatabaseRetention, How, RetentionOptions, RetentionReport, TableReport};
 use genims_terminal::{Progress, say};
 use std::process::ExitCode;
@@ -86,8 +87,8 @@ fn summary(database: &DatabaseRetention, run: bool) -> String {
     let held = sum(|table| table.held.values().sum());
     match (&database.error, run) {
         (Some(_), _) => "FAILED".to_owned(),
-        (None, true) => format!("{} rows deleted, {held} held", sum(|table| table.gone)),
-        (None, false) => format!("{} rows go, {held} held", sum(|table| table.goes)),
+        (None, true) => format!("{} deleted, {held} held", counted(sum(|table| table.gone), "row")),
+        (None, false) => format!("{} to go, {held} held", counted(sum(|table| table.goes), "row")),
     }
 }
 
@@ -95,20 +96,25 @@ fn line(table: &TableReport, run: bool) -> String {
     let before = table.before.map_or_else(String::new, |day| format!(" before {day}"));
     let decides = format!("{}{before}", table.decides);
     let days = match table.how {
-        How::Partitions => format!(" ({} partitions{})", table.partitions, archive(table, run)),
+        How::Partitions => format!(" ({}{})", counted(table.partitions, "partition"), archive(table, run)),
         How::Rows | How::Expiry => String::new(),
     };
     match table.how {
         How::Expiry => format!("{:32} expires: {decides}", table.table),
-        _ if run => format!("{:32} {:>10} rows deleted{days}: {decides}", table.table, table.gone),
-        _ => format!("{:32} {:>10} rows go{days}: {decides}", table.table, table.goes),
+        _ if run => format!("{:32} {} deleted{days}: {decides}", table.table, rows(table.gone)),
+        _ => format!("{:32} {} to go{days}: {decides}", table.table, rows(table.goes)),
     }
+}
+
+/// One below the other.
+fn rows(count: u64) -> String {
+    format!("{count:>10} {:<4}", noun(count, "row"))
 }
 
 fn archive(table: &TableReport, run: bool) -> String {
     match &table.archive {
         None => String::new(),
-        Some(collection) if run => format!(", {} documents more in {collection}", table.archived),
+        Some(collection) if run => format!(", {} in {collection}", counted(table.archived, "more document")),
         Some(collection) => format!(", first archived in {collection}"),
     }
 }

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use genims::security::{self, Finding, Severity, Subject};
 use genims::settings::Settings;
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_platform::doctor::{self, Grade};
 use genims_terminal::say;
 use serde::Serialize;
@@ -89,6 +90,6 @@ fn print(report: &SecurityReport) {
     match report.findings.len() {
         0 => say!("Nothing was found."),
         1 => say!("\n1 finding"),
-        count => say!("\n{count} findings"),
+        count => say!("\n{}", counted(count, "finding")),
     }
 }

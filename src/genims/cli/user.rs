@@ -8,6 +8,7 @@ use genims_api::sign::file::{User, UserFile};
 use genims_api::sign::role::Role;
 use genims_locks::LockError;
 use genims_locks::file::{change, read};
+use genims_model::counted;
 use genims_terminal::say;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -151,8 +152,9 @@ fn list(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
     }
     for user in &all.user {
         let state = if user.disabled { "disabled" } else { "enabled" };
-        say!("{}  {}, {state}, {} tokens, since {}", user.name, user.role, user.tokens.len(), user.rotated);
+        let tokens = counted(user.tokens.len(), "token");
+        say!("{}  {}, {state}, {tokens}, since {}", user.name, user.role, user.rotated);
     }
-    say!("{} users in {}", all.user.len(), path.display());
+    say!("{} in {}", counted(all.user.len(), "user"), path.display());
     Ok(ExitCode::SUCCESS)
 }

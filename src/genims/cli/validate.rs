@@ -8,6 +8,7 @@ use genims::settings::{Complaint, ListenerKind, Settings};
 use genims_databases::configured::{self, Examined};
 use genims_databases::{Database, DatabaseError, Environment, Registry};
 use genims_listen::locks::ClientOptions;
+use genims_model::counted;
 use genims_platform::{hub, provision};
 use genims_terminal::say;
 use serde_json::{Value, json};
@@ -170,8 +171,7 @@ fn as_json(found: &Found) -> Value {
 /// What is wrong goes to standard error, and nothing else is said then.
 fn print(found: &Found) {
     if !found.faults.is_empty() {
-        let plural = if found.faults.len() == 1 { "" } else { "s" };
-        eprintln!("genims: the configuration has {} fault{plural}:", found.faults.len());
+        eprintln!("genims: the configuration has {}:", counted(found.faults.len(), "fault"));
         found.faults.iter().for_each(|fault| eprintln!("  {fault}"));
         return;
     }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_platform::verify::{self, Finding, LEDGER_MODULE, Progress, RuleOutcome, Verdict, VerifyOptions, report};
 use genims_terminal::say;
 use std::collections::BTreeMap;
@@ -90,9 +91,11 @@ fn print(verdict: &Verdict) {
         line.findings.iter().filter(|finding| !silent(finding)).for_each(|finding| print_examples(finding));
     }
     let count = |outcome| verdict.count(outcome);
+    let passed = count(RuleOutcome::Passed);
     say!(
-        "{} rules hold, {} had nothing to look at, {} are violated, {} failed, {} were skipped; {:.2} s",
-        count(RuleOutcome::Passed),
+        "{} {}, {} had nothing to look at, {} violated, {} failed, {} skipped; {:.2} s",
+        counted(passed, "rule"),
+        if passed == 1 { "holds" } else { "hold" },
         count(RuleOutcome::Empty),
         count(RuleOutcome::Violated),
         count(RuleOutcome::Failed),
@@ -110,7 +113,7 @@ fn print_examples(finding: &Finding) {
         return;
     }
     if finding.family == report::REFERENCES {
-        say!("    {}: {} rows. {}", finding.rule, finding.violations, finding.says);
+        say!("    {}: {}. {}", finding.rule, counted(finding.violations, "row"), finding.says);
     } else if finding.outcome == RuleOutcome::Violated {
         say!("    {}", finding.says);
     }
@@ -157,7 +160,7 @@ fn lines(verdict: &Verdict) -> Vec<Line<'_>> {
             sum.findings.push(finding);
             let empty = sum.findings.iter().filter(|finding| finding.outcome == RuleOutcome::Empty).count();
             let empty = if empty == 0 { String::new() } else { format!(", {empty} of them in no row") };
-            sum.result = format!("{} references{empty}", sum.findings.len());
+            sum.result = format!("{}{empty}", counted(sum.findings.len(), "reference"));
         } else {
             rules.push(line);
         }

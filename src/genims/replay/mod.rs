@@ -26,6 +26,7 @@ use copies::copies;
 use genims_databases::{Environment, PostgresClient as Client};
 use genims_decode::Decoder;
 use genims_decode::topic::Templates;
+use genims_model::counted;
 use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned, Sent};
 use genims_platform::dead_letters::{self, KeptLetter, StoredDeadLetter};
@@ -120,6 +121,8 @@ struct Replay<'r> {
     refusal: Option<anyhow::Error>,
     /// The server does not take any more.
     is_over: bool,
+    /// It was seen that the server says what it has stored.
+    is_watched: bool,
 }
 
 /// What became of them, and the first that went wrong.
@@ -134,6 +137,7 @@ pub async fn run(way: ReplayWay<'_>, wanted: &ReplayWanted) -> anyhow::Result<(R
         done: Replayed::default(),
         refusal: None,
         is_over: false,
+        is_watched: false,
         way,
     };
     match wanted {
@@ -171,7 +175,8 @@ pub async fn run(way: ReplayWay<'_>, wanted: &ReplayWanted) -> anyhow::Result<(R
 
 /// What was replayed is an entry of the audit trail.
 async fn enter(client: &Client, done: &Replayed) -> anyhow::Result<()> {
-    let description = format!("replayed {} dead letters, {} records came back", done.replayed, done.returned);
+    let (letters, records) = (counted(done.replayed, "dead letter"), counted(done.returned, "record"));
+    let description = format!("replayed {letters}, {records} came back");
     let action = Action {
         service: "genims-replay",
         activity: "edit",
@@ -239,6 +244,14 @@ impl Replay<'_> {
         let address = self.way.mqtt.context(
             "the configuration has no MQTT listener without TLS; add one on loopback, or name one with --mqtt",
         )?;
+        if !self.is_watched
+            && let Err(error) = stored::check(&self.way.server).await
+        {
+            self.refusal.get_or_insert(error);
+            self.is_over = true;
+            return Ok(());
+        }
+        self.is_watched = true;
         let messages: Vec<Message> = whole.iter_mut().map(|dead_letter| self.message(dead_letter)).collect();
         let all = messages.iter().map(|message| Sent { letter_id: message.letter_id, copies: message.copies });
         let mut sent: Vec<Sent> = all.collect();

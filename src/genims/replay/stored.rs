@@ -3,29 +3,31 @@
 //! Readings are stored when the operations database has passed them. Rows for tables go on into the log of events and to their own
 //! database; what that refuses comes back as a dead letter, and is stored like one.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use genims_api::report::Observe;
 use genims_consumers::router::ROUTER;
 use genims_stores::postgres::session::SINK as OPERATIONS;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the databases may take to come up with what was sent.
 const WAIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
-const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Sinks of the first log; all others follow that of events.
 const FIRST_LOG: [&str; 3] = [OPERATIONS, "mongodb", ROUTER];
+
+/// What stands at a path; else why not, for people.
+type Fetch = Arc<dyn Fn(&str) -> Result<Value, String> + Send + Sync>;
 
 /// The server that is asked.
 #[derive(Clone)]
 pub enum WatchedServer {
-    /// By its HTTP side.
-    Http(SocketAddr),
+    /// By its HTTP side: where that is, and what fetches what stands at a path of it, with a token where users sign in.
+    Http { url: String, get: Fetch },
     /// This process.
     Here(Arc<dyn Observe>),
 }
@@ -33,7 +35,7 @@ pub enum WatchedServer {
 impl fmt::Display for WatchedServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(address) => write!(formatter, "http://{address}/stats"),
+            Self::Http { url, .. } => write!(formatter, "{url}/stats"),
             Self::Here(_) => formatter.write_str("/stats"),
         }
     }
@@ -80,6 +82,12 @@ impl Stats {
         let found = self.sinks.iter().find(|sink| sink.name == name);
         found.with_context(|| format!("the server has no sink {name}"))
     }
+}
+
+/// Whether it can be seen there what becomes of what is sent: without that nothing is, since what came back would not be found.
+pub(super) async fn check(server: &WatchedServer) -> anyhow::Result<()> {
+    let why = "nothing was sent, since nobody could tell what becomes of it; is `genims serve` running?";
+    said(server).await.map(drop).context(why)
 }
 
 /// Waits until everything that the log holds now is stored; `databases` are those that rows among it go to.
@@ -135,13 +143,36 @@ fn unknown(server: &WatchedServer) -> String {
 }
 
 async fn stats(server: &WatchedServer) -> anyhow::Result<Stats> {
-    let address = match server {
-        WatchedServer::Http(address) => *address,
+    said(server).await.with_context(|| unknown(server))
+}
+
+async fn said(server: &WatchedServer) -> anyhow::Result<Stats> {
+    let get = match server {
+        WatchedServer::Http { get, .. } => get.clone(),
         WatchedServer::Here(observer) => return Ok(Stats::of(&**observer)),
     };
-    let ask = move || -> Result<Stats, ureq::Error> {
-        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(HTTP_TIMEOUT)).build().into();
-        agent.get(format!("http://{address}/stats")).call()?.body_mut().read_json()
-    };
-    tokio::task::spawn_blocking(ask).await?.with_context(|| unknown(server))
+    let told = tokio::task::spawn_blocking(move || get("/stats")).await?;
+    Ok(serde_json::from_value(told.map_err(|why| anyhow!(why))?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(said: Result<Value, String>) -> WatchedServer {
+        WatchedServer::Http { url: "http://there".to_owned(), get: Arc::new(move |_: &str| said.clone()) }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_not_let_in_hears_why_and_sends_nothing() {
+        let refused = server(Err("http://there asks for a token; put it into GENIMS_TOKEN".to_owned()));
+        let error = format!("{:#}", check(&refused).await.unwrap_err());
+        assert!(error.starts_with("nothing was sent") && error.contains("GENIMS_TOKEN"), "{error}");
+        let error = format!("{:#}", wait(&refused, &BTreeSet::new()).await.unwrap_err());
+        assert!(error.contains("ask http://there/stats") && error.contains("GENIMS_TOKEN"), "{error}");
+        let sinks = serde_json::json!([{ "name": OPERATIONS, "position": 7 }]);
+        let answers = server(Ok(serde_json::json!({ "spool": { "next_offset": 7 }, "sinks": sinks })));
+        assert!(check(&answers).await.is_ok() && wait(&answers, &BTreeSet::new()).await.is_ok());
+        assert!(check(&server(Ok(Value::Null))).await.is_err(), "another program answers there");
+    }
 }

@@ -9,7 +9,7 @@ use genims_api::socket::DOOR;
 use genims_databases::{DatabaseError, Environment, PostgresSettings, Registry};
 use genims_locks::refusals::{Refusal, RefusalKind, Refusals};
 use genims_model::dead_letter::Reason;
-use genims_model::{Accounts, Backoff, Cause};
+use genims_model::{Accounts, Backoff, Cause, counted};
 use genims_platform::actions::{self, Action};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -129,7 +129,8 @@ impl Writer {
             }
         }
         if self.lost > 0 {
-            let description = format!("{} entries of refusals were lost while this database was away", self.lost);
+            let entries = counted(self.lost, "entry");
+            let description = format!("lost while this database was away: {entries} of refusals");
             actions::record_refusal(&client, &Action { rows: self.lost, ..lost(&description) }, "").await?;
             self.lost = 0;
         }
@@ -173,7 +174,7 @@ fn described(refusal: &Refusal) -> String {
         RefusalKind::Forged => "request that another page may have made",
         RefusalKind::Malformed => "form that is none, or too long",
     };
-    format!("{}: {what}; door {door}, name \"{name}\", from \"{host}\", {times} times", kind.as_str())
+    format!("{}: {what}; door {door}, name \"{name}\", from \"{host}\", {}", kind.as_str(), counted(*times, "time"))
 }
 
 #[cfg(test)]

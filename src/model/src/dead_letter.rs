@@ -91,8 +91,10 @@ impl Reason {
             Self::NotFinite => "send a finite number; leave the reading out when there is none",
             Self::OutOfRange => "send at most 11 digits before the decimal point",
             Self::BadTimestamp => "send epoch s, ms, us or ns and check the clock of the sender",
-            Self::UnknownSensor => "add the sensor to genims_master_db.sensors or set unknown_sensors = \"register\"",
-            Self::UnknownMachine => "add the machine to genims_master_db.machines",
+            Self::UnknownSensor => {
+                "add the sensor to genims_master_db.sensors, or set unknown_sensors = \"register\"; then replay"
+            }
+            Self::UnknownMachine => "add the machine to genims_master_db.machines, then replay",
             Self::TooOld => "the operations database does not keep readings that old: load it into the archive",
             Self::SameTimestamp => "send one reading per sensor and timestamp or choose another same_timestamp rule",
             Self::RefusedByDatabase => "read the SQLSTATE; mend the row or the table, then replay",

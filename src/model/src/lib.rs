@@ -14,11 +14,13 @@
 //! - [`budget`]: bytes that may be under way between threads
 //! - [`clock`]: what time it is
 //! - [`panics`]: which panics end the server
+//! - [`counted()`], [`noun`]: a count as people read it
 
 pub mod account;
 mod backoff;
 pub mod budget;
 pub mod clock;
+mod counted;
 pub mod dead_letter;
 pub mod event;
 pub mod group;
@@ -34,6 +36,7 @@ pub use account::{Account, Accounts, RecordOutcome, SourceNo};
 pub use backoff::{Backoff, Polling};
 pub use budget::ByteBudget;
 pub use clock::now_us;
+pub use counted::{counted, noun};
 pub use dead_letter::{DeadLetter, Reason};
 pub use event::Event;
 pub use group::{Chunk, Group, Mark, Portion};

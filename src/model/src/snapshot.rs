@@ -16,10 +16,19 @@ pub struct Snapshot {
     pub fields: SnapshotFields,
 }
 
+/// The words of `machine_state`, in any case, that OEE and reports tell apart. All others are one state there, planned and not
+/// running.
+const STATES: [&str; 7] = ["RUNNING", "IDLE", "SETUP", "STOPPED", "FAULT", "MAINTENANCE", "OFF"];
+
+/// Whether a word is one of those.
+pub fn is_known_state(state: &str) -> bool {
+    STATES.iter().any(|known| state.eq_ignore_ascii_case(known))
+}
+
 /// What a payload may say of a machine; names and units as in `scada_machine_data`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SnapshotFields {
-    /// VARCHAR(50), required: RUNNING, IDLE, SETUP, FAULT, MAINTENANCE, STOPPED or the client's own word.
+    /// VARCHAR(50), required: one of [`is_known_state`], or the client's own word.
     pub machine_state: String,
     pub operation_mode: Option<String>,
     pub fault_code: Option<String>,
@@ -78,5 +87,24 @@ impl SnapshotFields {
             &self.data_quality,
         ];
         self.machine_state.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_states_are_those_that_reports_tell_apart() {
+        let job = include_str!("../../../config/etl/machine_performance.toml");
+        let behind = job.split("state = '").skip(1);
+        let mut told: Vec<&str> = behind.filter_map(|rest| rest.split('\'').next()).collect();
+        told.sort_unstable();
+        told.dedup();
+        let mut known = STATES;
+        known.sort_unstable();
+        assert_eq!(told, known);
+        assert!(is_known_state("running") && is_known_state("Off"));
+        assert!(!is_known_state("GRINDING") && !is_known_state(""));
     }
 }

@@ -29,6 +29,7 @@ pub use scope::{Machines, Scope, Tables};
 
 mod numbers;
 mod rejecting;
+mod remarking;
 mod rows;
 mod scope;
 
@@ -288,14 +289,6 @@ impl IntakeBuffer {
         receipt
     }
 
-    /// Says so when the place of a reading or snapshot is not the one in the catalogue.
-    #[inline]
-    fn check_place(&self, of: &str, home: (&str, &str, &str), named: Option<&str>) {
-        if !self.place.fits(home, named) {
-            self.intake.remarks.enter(RemarkKind::Place, &self.topic, || self.place.told(home, named, of));
-        }
-    }
-
     fn stage(&mut self, sensor: SensorNo, point: &Point<'_>) {
         let home = match self.catalogue.sensor(sensor) {
             Some(entry) => {
@@ -337,7 +330,7 @@ impl Visitor for IntakeBuffer {
             Name::Handle(handle) => {
                 let index = (handle & !UNKNOWN_HANDLE) as usize;
                 let name = self.unknown_names.get(index).cloned().unwrap_or_default();
-                let detail = format!("sensor {name} is not in the catalogue");
+                let detail = self.unknown(None, &name);
                 self.reject_point((Reason::UnknownSensor, &detail), None, &name, &point);
             }
             Name::Sensor { machine, sensor } => match self.resolve(machine, sensor) {
@@ -353,8 +346,9 @@ impl Visitor for IntakeBuffer {
         let entered = || self.intake.registrar.as_ref()?.keeper.entered_machine(machine);
         let Some((no, home)) = known.map(|entry| (entry.no, entry.home)).or_else(entered) else {
             let payload = snapshot_element(&fields, machine, timestamp_us);
-            let detail = format_args!("machine {machine} is not in the catalogue");
-            self.reject_part(Form::Elements, Reason::UnknownMachine, detail, &payload);
+            let (reason, remedy) = (Reason::UnknownMachine, Reason::UnknownMachine.remedy());
+            let detail = format_args!("machine {machine} is not in the catalogue; {remedy}");
+            self.reject_part(Form::Elements, reason, detail, &payload);
             return;
         };
         if !self.may_speak_for(Some(machine)) {
@@ -367,6 +361,7 @@ impl Visitor for IntakeBuffer {
             Some(known) => self.check_place(machine, (&known.factory_id, &known.line_id, &known.machine_id), None),
             None => self.unsynced = true,
         }
+        self.check_state(machine, &fields.machine_state);
         let stage = &mut self.staged[self.intake.shard_of(home)];
         stage.enter(self.message, &self.topic);
         stage.snapshots.push(Snapshot {

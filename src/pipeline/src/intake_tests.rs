@@ -165,7 +165,11 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     assert_eq!(message("genims/v1/F1/L1/M1/scada", "{\"machine_state\":\"IDLE\",\"seq\":1}"), [5, 1]);
     assert_eq!(message("genims/v1/F1/L9/M1/scada", "{\"machine_state\":\"IDLE\",\"ts\":1700000000}"), [6, 1]);
     assert_eq!(message("genims/v1/F1/L1/M1/S1", "{\"value\":1,\"quality\":\"fair\"}"), [6, 1]);
-    assert_eq!(intake.remarks().count(RemarkKind::Quality), 1);
+    assert_eq!([RemarkKind::Quality, RemarkKind::State].map(|kind| intake.remarks().count(kind)), [1, 0]);
+    let own_word = "{\"machine_state\":\"GRINDING\",\"ts\":1700000001}";
+    assert_eq!(message("genims/v1/F1/L1/M1/scada", own_word), [6, 1]);
+    assert_eq!(message("genims/v1/F1/L1/M1/scada", &own_word.replace("GRINDING", "Running")), [6, 1]);
+    assert_eq!(intake.remarks().count(RemarkKind::State), 1, "it may be misspelt, and it is the machine's word");
     let two = r#"{"sensor_id":"S1","machine_id":"M1","machine":"M9","value":1}"#;
     assert_eq!(message("genims/v1/F1/readings", two), [7, 1], "two machines in one element");
     assert_eq!(message("genims/v1/F1/readings", &two.replace("M9", "M1")), [7, 1]);
@@ -180,7 +184,7 @@ async fn a_place_that_is_not_the_catalogue_s_is_said_and_the_reading_taken() {
     submit(&mut buffer).await;
     let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
     let readings: usize = taken.iter().map(|chunk| chunk.readings.len()).sum();
-    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (14, 2));
+    assert_eq!((readings, taken.iter().map(|chunk| chunk.snapshots.len()).sum::<usize>()), (14, 4));
 }
 
 #[tokio::test]
@@ -195,7 +199,10 @@ async fn the_part_that_is_unknown_is_named() {
     buffer.point(point("S1", 1.0));
     submit(&mut buffer).await;
     let letters = queue.pop().expect("handed over").dead_letters;
-    assert_eq!(letters[0].detail, "neither machine M1 nor a sensor with the id S1 is in the catalogue");
+    let remedy = Reason::UnknownSensor.remedy();
+    assert!(remedy.contains("genims_master_db.sensors"));
+    let expected = format!("neither machine M1 nor a sensor with the id S1 is in the catalogue; {remedy}");
+    assert_eq!(letters[0].detail, expected);
 
     let folder = tempfile::tempdir().expect("a folder");
     let (keeper, ..) = begun(folder.path());
@@ -211,7 +218,22 @@ async fn the_part_that_is_unknown_is_named() {
     let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
     let details: Vec<&str> = letters.iter().map(|letter| letter.detail.as_str()).collect();
     let of_machine = "sensor S9 is not in the catalogue, neither as an id nor as a code of machine M1";
-    assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"]);
+    assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"].map(|what| format!("{what}; {remedy}")));
+
+    buffer.begin(2);
+    let decoder = genims_decode::Decoder::default();
+    for (topic, payload) in [("tags", r#"{"value": 3}"#), ("S9", r#"{"value": 3}"#), ("tags", r#"{"S9": 3}"#)] {
+        let topic = format!("genims/v1/F/L/M1/{topic}");
+        buffer.set_topic(&topic);
+        decoder.message(&topic, payload.as_bytes(), &mut buffer);
+    }
+    submit(&mut buffer).await;
+    let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
+    let [tags, by_topic, by_payload] = &letters[..] else { panic!("{letters:#?}") };
+    let expects = "a payload below .../tags names its sensors, and this one names none: write {\"TEMP-1\": 71.5}";
+    assert!(tags.detail.starts_with(expects) && tags.reason == Reason::UnknownSensor, "{tags:?}");
+    let named = format!("{of_machine}; the topic's last level names it, unless the payload does; {remedy}");
+    assert_eq!((&by_topic.detail, &by_payload.detail), (&named, &format!("{of_machine}; {remedy}")));
 }
 
 fn of_machines(machines: Option<[&str; 1]>) -> Scope {

@@ -1,6 +1,6 @@
 //! What is worth saying of messages although their records were taken: a place that the catalogue knows otherwise, a key of a
-//! snapshot that is no column, a word for a quality that is none, a time that cannot be read, and what may hold readings and was
-//! not taken.
+//! snapshot that is no column, a state that only its machine knows, a word for a quality that is none, a time that cannot be read, and
+//! what may hold readings and was not taken.
 //!
 //! Enters one remark; leaves a count per kind, and once a minute for each a line with an example and what to do.
 
@@ -24,10 +24,12 @@ pub enum RemarkKind {
     Time,
     /// What may hold readings and was not taken.
     Part,
+    /// A `machine_state` that OEE and reports do not know.
+    State,
 }
 
 impl RemarkKind {
-    pub const ALL: [Self; 5] = [Self::Place, Self::Column, Self::Quality, Self::Time, Self::Part];
+    pub const ALL: [Self; 6] = [Self::Place, Self::Column, Self::Quality, Self::Time, Self::Part, Self::State];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,6 +38,7 @@ impl RemarkKind {
             Self::Quality => "quality",
             Self::Time => "time",
             Self::Part => "part",
+            Self::State => "state",
         }
     }
 
@@ -57,6 +60,10 @@ impl RemarkKind {
             Self::Part => {
                 "the rest was stored: name each sensor beside its value, give values of other times a time of their own, or name the \
                  list in the keys of its [[topics]] template"
+            }
+            Self::State => {
+                "stored as it is, and counted among the other states by reports, as planned time that does not run by OEE: write \
+                 RUNNING, IDLE, SETUP, STOPPED, FAULT, MAINTENANCE or OFF if one of them is meant"
             }
         }
     }
@@ -162,7 +169,7 @@ mod tests {
             assert_eq!(remarks.due(RemarkKind::Place, begun + Duration::from_secs(second)), None);
         }
         assert_eq!(remarks.due(RemarkKind::Place, begun + TELL_EVERY), Some(59));
-        assert_eq!(RemarkKind::ALL.map(|kind| remarks.count(kind)), [61, 1, 0, 0, 0]);
+        assert_eq!(RemarkKind::ALL.map(|kind| remarks.count(kind)), [61, 1, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn odd_keys_and_truncation(audited: &Audited, harness: &'static Harness) {
     let changes =
         |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap()["databases"][0]["changes"].clone();
     let again = audited.platform.cli(&["provision", "--only", "crm", "--json"], &[]);
-    assert_eq!(changes(&again.stdout), json!(["changes of 1 tables are audited"]));
+    assert_eq!(changes(&again.stdout), json!(["changes of 1 table are audited"]));
     let again = audited.platform.cli(&["provision", "--only", "crm", "--json"], &[]);
     assert_eq!(changes(&again.stdout), json!([]));
     audited.platform.execute("genims_crm_db", "ALTER TABLE widgets DISABLE TRIGGER genims_changes_delete");

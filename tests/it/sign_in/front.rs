@@ -131,7 +131,8 @@ impl Front {
         told
     }
 
-    fn run(&self, arguments: &[&str], more: &[(&str, &str)]) -> (bool, String) {
+    /// Whether a command succeeds, with some more variables, and what it printed; where it fails its errors, too.
+    pub(super) fn run(&self, arguments: &[&str], more: &[(&str, &str)]) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genims"));
         command.args(arguments).current_dir(&self.folder).envs(more.iter().copied()).stdin(Stdio::null());
         let output = command.output().unwrap();

@@ -5,6 +5,7 @@ use crate::format;
 use crate::plants::clock;
 use crate::plants::report::Outage;
 use crate::proof::Proof;
+use genims_model::counted;
 
 /// See `chains.html`.
 pub(crate) struct ChainsPart<'a> {
@@ -53,7 +54,7 @@ pub(super) fn old(outage: Option<&Outage>, answered_ms: Option<i64>, now_ms: i64
 
 fn row(chain: &ChainView, now_ms: i64) -> ChainRow<'_> {
     let (level, verdict) = match () {
-        () if !chain.breaks.is_empty() => ("bad", format!("{} breaks found", chain.breaks.len())),
+        () if !chain.breaks.is_empty() => ("bad", format!("{} found", counted(chain.breaks.len(), "break"))),
         () if chain.is_cut() => ("bad", "shorter than its head says".to_owned()),
         () if chain.seal == 0 => ("plain", "nothing sealed yet".to_owned()),
         () if chain.heads.is_empty() => ("warn", "no head is kept of it".to_owned()),

@@ -7,6 +7,7 @@ use crate::plants::clock;
 use crate::proof::Proof;
 use crate::sign::Signed;
 use askama::Template;
+use genims_model::{counted, noun};
 
 #[derive(Template)]
 #[template(path = "operations.html")]
@@ -71,9 +72,10 @@ impl<'a> OperationsPage<'a> {
         };
         let doubt = if is_old { "; not all of it is known, or it is old" } else { "" };
         let verdict = format!(
-            "{} jobs, {failed} of which failed last; {waiting} dead letters wait; {} audit chains, {} of which broken{doubt}",
-            jobs.len(),
-            trail.rows.len(),
+            "{}, {failed} of which failed last; {waiting} waiting dead {}; {}, {} of which broken{doubt}",
+            counted(jobs.len(), "job"),
+            noun(waiting, "letter"),
+            counted(trail.rows.len(), "audit chain"),
             trail.broken()
         );
         Self {
@@ -140,7 +142,8 @@ fn told(replay: &ReplayView, now_ms: i64) -> (&'static str, String) {
         return ("plain", format!("{begun}: under way, {replayed} sent so far"));
     };
     let ended = clock(*ended_ms, now_ms);
-    let mut text = format!("{begun}, ended at {ended}: {stored} of {asked} stored, {returned} records came back");
+    let back = counted(*returned, "record");
+    let mut text = format!("{begun}, ended at {ended}: {stored} of {asked} stored, {back} came back");
     if *left > 0 {
         text += &format!(", {left} more wait: replay again");
     }

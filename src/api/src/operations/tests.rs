@@ -43,7 +43,7 @@ async fn the_page_tells_of_jobs_letters_chains_and_backups() {
     holds_all(
         &page,
         &[
-            "3 jobs, 1 of which failed last; 1500 dead letters wait; 3 audit chains, 2 of which broken",
+            "3 jobs, 1 of which failed last; 1500 waiting dead letters; 3 audit chains, 2 of which broken",
             "class=\"verdict bad\"",
             ">succeeded (scheduled)",
             ">failed (scheduled)",
@@ -56,7 +56,7 @@ async fn the_page_tells_of_jobs_letters_chains_and_backups() {
             "SELECT &#39;jobs&#39; &#60; 2;",
             "SELECT &#39;letters&#39;",
             "SELECT &#39;trail&#39;",
-            ">1 breaks found",
+            ">1 break found",
             "found at yesterday UTC: the head said 9 writes, the trail had 7",
             ">shorter than its head says",
             ">no break found",
@@ -94,7 +94,7 @@ async fn what_became_of_a_replay_is_told() {
     let replay = ReplayView { ended_ms: Some(NOW_MS), stored: 4, asked: 5, left: 2, ..ReplayView::default() };
     report.replay = Some(ReplayView { returned: 1, ..replay });
     let page = OperationsPage::new(&report, "1", None).render().unwrap();
-    holds_all(&page, &["verdict warn\" role", "4 of 5 stored, 1 records came back, 2 more wait: replay again"]);
+    holds_all(&page, &["verdict warn\" role", "4 of 5 stored, 1 record came back, 2 more wait: replay again"]);
     report.replay = report.replay.map(|replay| ReplayView { error: Some(HOSTILE.to_owned()), ..replay });
     holds_all(&OperationsPage::new(&report, "1", None).render().unwrap(), &["verdict bad\" role", "&#60;script"]);
 }

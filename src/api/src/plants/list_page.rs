@@ -96,7 +96,7 @@ fn counted(view: &MachinesView) -> (&'static str, String) {
     let which = match shown {
         0 if total > 0 => return ("plain", format!("None of the {total} machines is on this page")),
         _ if shown < total => format!("Machines {} to {} of {total}", view.offset + 1, view.offset + shown),
-        _ => format!("{total} machines"),
+        _ => genims_model::counted(total, "machine"),
     };
     let count = |is: &dyn Fn(&MachineView) -> bool| view.items.iter().filter(|machine| is(machine)).count();
     let faulty = count(&|machine| level(machine) == "bad");

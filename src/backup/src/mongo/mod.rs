@@ -20,6 +20,7 @@ use crate::saved::Saved;
 use crate::task::{RestoreRequest, Work};
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, MongoSettings};
+use genims_model::counted;
 use genims_routes::Routes;
 use genims_stores::mongo::collections;
 use mongodb::Client;
@@ -93,7 +94,7 @@ pub(crate) async fn target(wanted: &RestoreRequest<'_>) -> Result<MongoSettings,
     let database = settings.client().await?.database(settings.database_name());
     let names = database.list_collection_names().await.map_err(|error| settings.error(error))?;
     if !names.is_empty() && !wanted.replace {
-        return Err(BackupError::NotEmpty { place: settings.place(), holds: format!("{} collections", names.len()) });
+        return Err(BackupError::NotEmpty { place: settings.place(), holds: counted(names.len(), "collection") });
     }
     Ok(settings)
 }

@@ -4,6 +4,7 @@
 
 use anyhow::Context;
 use genims_dev::Stack;
+use genims_model::counted;
 use genims_terminal::say;
 use mongodb::bson::{Document, doc};
 use tokio_postgres::types::{ToSql, Type};
@@ -49,7 +50,7 @@ async fn told(stack: &Stack) -> anyhow::Result<()> {
     let production = mongodb::Client::with_uri_str(stack.mongodb_url()).await?.database("genims_production");
     let events = production.collection::<Document>("machine_fault_events");
     let told = events.count_documents(doc! { "meta.machine_id": &machine, "fault_code": &code }).await?;
-    say!("  production      machine_fault_events  {told} documents of this fault on this machine");
+    say!("  production      machine_fault_events  {} of this fault on this machine", counted(told, "document"));
     let live =
         production.collection::<Document>("machine_live_state").find_one(doc! { "machine_id": &machine }).await?;
     if let Some(live) = live {

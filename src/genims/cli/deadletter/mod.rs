@@ -6,11 +6,11 @@ mod replay;
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use genims::replay::{REPLAY_TOPIC, login};
+use genims::replay::REPLAY_TOPIC;
 use genims::settings::Settings;
 use genims_databases::PostgresClient as Client;
 use genims_databases::{Environment, PostgresSettings, Registry};
-use genims_model::Reason;
+use genims_model::{Reason, counted, noun};
 use genims_platform::dead_letters::{self, DeadLetterFilter, ReasonCount, StoredDeadLetter};
 use genims_terminal::say;
 use std::borrow::Cow;
@@ -63,7 +63,7 @@ pub(crate) async fn run(
             list(&client, &filter, json).await
         }
         DeadletterCommand::Show { letter_id, json } => show(&client, letter_id, json).await,
-        DeadletterCommand::Replay(args) => replay::run(&client, args, settings, login(environment)?).await,
+        DeadletterCommand::Replay(args) => replay::run(&client, args, settings, environment).await,
         DeadletterCommand::Purge(args) => purge::run(&client, args).await,
     }
 }
@@ -111,8 +111,11 @@ async fn list(client: &Client, filter: &DeadLetterFilter, json: bool) -> anyhow:
         return Ok(ExitCode::SUCCESS);
     }
     for count in &counts {
-        let ReasonCount { reason, waiting, replayed, records, purged } = count;
-        say!("{reason:<22} {waiting:>8} waiting {replayed:>8} replayed {records:>8} records {purged:>8} purged");
+        let ReasonCount { reason, waiting, replayed, records, returned, purged } = count;
+        let of = format!("{records:>8} {:<7}", noun(*records, "record"));
+        say!(
+            "{reason:<22} {waiting:>8} waiting {replayed:>8} replayed {of} {returned:>8} came back {purged:>8} purged"
+        );
     }
     for dead_letter in &dead_letters {
         say!(
@@ -163,7 +166,7 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         if client.is_empty() { "" } else { " from " }.to_owned() + &shown(client)
     );
     if *letters > 1 {
-        say!("repeated  {letters} times, the last one at {last_received_at}");
+        say!("came      {letters} times, last at {last_received_at}");
     }
     if *records > 1 {
         say!("records   {records}");
@@ -175,6 +178,11 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         dead_letter.sqlstate.as_ref().map(|s| format!(" (SQLSTATE {s})")).unwrap_or_default()
     );
     say!("detail    {}", shown(&dead_letter.detail));
+    let reason = Reason::ALL.into_iter().find(|reason| reason.code() == dead_letter.reason);
+    let remedy = reason.map(Reason::remedy).filter(|remedy| !dead_letter.detail.contains(*remedy));
+    if let Some(remedy) = remedy {
+        say!("remedy    {remedy}");
+    }
     if let Some(at) = dead_letter.replayed_at {
         say!("replayed  {at}");
     }
@@ -192,7 +200,7 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
             dead_letter.kept_bytes
         ),
     };
-    say!("payload   {} bytes{kept}\n{payload}", dead_letter.payload_bytes);
+    say!("payload   {}{kept}\n{payload}", counted(dead_letter.payload_bytes, "byte"));
     Ok(ExitCode::SUCCESS)
 }
 

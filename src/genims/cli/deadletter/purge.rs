@@ -4,6 +4,7 @@ use anyhow::bail;
 use chrono::Utc;
 use clap::Args;
 use genims_databases::PostgresClient as Client;
+use genims_model::counted;
 use genims_platform::dead_letters::purge::{self, Purged, Which};
 use genims_terminal::{Progress, say};
 use std::process::ExitCode;
@@ -39,7 +40,8 @@ pub(super) async fn run(client: &Client, args: PurgeArgs) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let Purged { rows, letters, records } = purged;
-    say!("{rows} dead letters deleted; they stood for {letters} that came, with {records} records.");
+    let (deleted, records) = (counted(rows, "dead letter"), counted(records, "record"));
+    say!("{deleted} deleted; they stood for {letters} that came, with {records}.");
     Ok(ExitCode::SUCCESS)
 }
 

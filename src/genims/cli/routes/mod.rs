@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use genims::server::resync::Place;
 use genims::settings::Settings;
 use genims_databases::{Environment, Registry};
+use genims_model::counted;
 use genims_platform::routes::{self, RouteFinding, RouteQuestion};
 use genims_routes::event::{FIELDS, Field, KINDS};
 use genims_routes::{Route, RoutedEvent, Routes};
@@ -127,7 +128,7 @@ fn list(routes: &Routes, json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     let all: usize = routes.databases().iter().map(|database| database.routes.len()).sum();
-    say!("{all} routes into {} databases", routes.databases().len());
+    say!("{} into {}", counted(all, "route"), counted(routes.databases().len(), "database"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -167,7 +168,7 @@ fn told(findings: &[RouteFinding], json: bool) -> anyhow::Result<ExitCode> {
         for finding in findings {
             let outcome = match (&finding.error, &finding.rows) {
                 (Some(error), _) => format!("FAILED: {error}"),
-                (None, Some(rows)) => format!("{} row{}", rows.len(), if rows.len() == 1 { "" } else { "s" }),
+                (None, Some(rows)) => counted(rows.len(), "row"),
                 (None, None) => "well".to_owned(),
             };
             say!("{:26} {:32} {outcome}", finding.database, finding.route);

@@ -4,6 +4,7 @@
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use genims::server::resync::Place;
+use genims_model::counted;
 use genims_resync::making::NEVER_MADE;
 use genims_resync::request::Made;
 use genims_resync::span;
@@ -74,8 +75,9 @@ impl<'a> Told<'a> {
         let unknown = || "an unknown time".to_owned();
         let from = self.received_from.clone().unwrap_or_else(unknown);
         let to = self.received_to.clone().unwrap_or_else(unknown);
-        let of = if self.log == "events" { "records of the log of events" } else { "records of the stream" };
-        say!("{:26} lacks {} {of}, received from {from} to {to}", self.database, self.records);
+        let of = if self.log == "events" { "of the log of events" } else { "of the stream" };
+        let records = counted(self.records, "record");
+        say!("{:26} lacks {records} {of}, received from {from} to {to}", self.database);
         match (self.made_anew, self.not_made) {
             (Some(made), Some(rest)) => say!("    closed: {made} made anew, {rest} not"),
             (Some(made), None) => say!("    closed: {made} made anew"),

@@ -7,6 +7,7 @@ mod sweep;
 use super::conclude;
 use chrono::{NaiveDate, Utc};
 use genims_databases::{Environment, Registry};
+use genims_model::{counted, noun};
 use genims_seed::load::{self, SeedOptions, SeedProgress, SeedReport};
 use genims_seed::{Parameters, Scale};
 use genims_terminal::say;
@@ -113,7 +114,7 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
     let report = load::run(&registry, &environment, &options, &|progress| match progress {
         SeedProgress::Table { database, table, rows } => {
             bar.advance();
-            bar.show(format!("{database}.{table}: {rows} rows"));
+            bar.show(format!("{database}.{table}: {}", counted(rows, "row")));
         }
         SeedProgress::History { database, hours, of } => {
             bar.show(format!("history of sensors into {database}: {hours} of {of} hours"));
@@ -129,11 +130,13 @@ async fn everything(args: Common) -> anyhow::Result<ExitCode> {
 fn line(report: &load::SeededDatabase) -> String {
     let rate = report.bytes as f64 / 1e6 / report.seconds.max(0.001);
     let mut line = format!(
-        "{:24} {:>4} tables filled, {:>4} were there {:>10} rows {:>8.1} MB {:>7.2} s {rate:>6.1} MB/s",
+        "{:24} {:>4} {:<6} filled, {:>4} there before {:>10} {:<4} {:>8.1} MB {:>7.2} s {rate:>6.1} MB/s",
         report.database,
         report.loaded,
+        noun(report.loaded, "table"),
         report.there_before,
         report.rows,
+        noun(report.rows, "row"),
         report.bytes as f64 / 1e6,
         report.seconds
     );
@@ -150,7 +153,8 @@ fn print(report: &SeedReport) {
     let rows: u64 = report.databases.iter().map(|database| database.rows).sum();
     let bytes: u64 = report.databases.iter().map(|database| database.bytes).sum();
     say!(
-        "{rows} rows, {:.1} MB in {:.2} s: {:.1} MB/s",
+        "{}, {:.1} MB in {:.2} s: {:.1} MB/s",
+        counted(rows, "row"),
         bytes as f64 / 1e6,
         report.seconds,
         bytes as f64 / 1e6 / report.seconds.max(0.001)

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use chrono::Utc;
 use genims_databases::{Environment, PostgresSettings, Registry};
+use genims_model::counted;
 use genims_platform::actions::{self, Action};
 use genims_seed as seed;
 use genims_seed::{ForeignPlant, PlantProgress, PlantSize, Summary};
@@ -64,7 +65,8 @@ async fn enter(master: &PostgresSettings, summary: &Summary, what: &str) -> anyh
     if rows == 0 {
         return Ok(());
     }
-    let description = format!("seeded {what}: {rows} rows of {} tables", summary.tables.len());
+    let (count, tables) = (counted(rows, "row"), counted(summary.tables.len(), "table"));
+    let description = format!("seeded {what}: {count} of {tables}");
     let action = Action {
         service: "genims-seed",
         activity: "create",

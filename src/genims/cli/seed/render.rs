@@ -2,6 +2,7 @@
 
 use super::Common;
 use genims_databases::Registry;
+use genims_model::{counted, noun};
 use genims_seed as seed;
 use genims_terminal::{Progress, say};
 use std::path::PathBuf;
@@ -38,7 +39,9 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         say!("{}", serde_json::to_string_pretty(&done)?);
     } else {
         for table in &done {
-            say!("{:60} {:>9} rows {:>11} bytes {:>7.3} s", table.table, table.rows, table.bytes, table.seconds);
+            let (row, byte) = (noun(table.rows, "row"), noun(table.bytes, "byte"));
+            let size = format!("{:>9} {row:<4} {:>11} {byte:<5}", table.rows, table.bytes);
+            say!("{:60} {size} {:>7.3} s", table.table, table.seconds);
             if !table.empty_columns.is_empty() {
                 say!("    null in every row: {}", table.empty_columns.join(", "));
             }
@@ -47,7 +50,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
             }
         }
         let rows: usize = done.iter().map(|table| table.rows).sum();
-        say!("{} tables, {rows} rows, {failed} failed", done.len());
+        say!("{}, {}, {failed} failed", counted(done.len(), "table"), counted(rows, "row"));
     }
     Ok(if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

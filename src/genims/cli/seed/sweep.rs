@@ -3,6 +3,7 @@
 
 use chrono::NaiveDate;
 use genims_databases::Registry;
+use genims_model::counted;
 use genims_seed::{Broken, Sweep, SweptDay, is_turn_of_month};
 use genims_terminal::{Progress, say};
 use std::num::NonZero;
@@ -64,7 +65,8 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<ExitCode> {
     } else {
         let seconds: f64 = swept.iter().map(|day| day.seconds).sum();
         let each = seconds / swept.len().max(1) as f64;
-        say!("{} days looked at, {faulty} with faults; {seconds:.1} s, {each:.2} s a day", swept.len());
+        let days = counted(swept.len(), "day");
+        say!("{days} looked at, {faulty} with faults; {seconds:.1} s, {each:.2} s a day");
     }
     Ok(if faulty > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -3,7 +3,10 @@
 
 use super::{IntakeBuffer, Registrar};
 use genims_catalogue::keeper::Registration;
-use genims_model::SensorNo;
+use genims_model::{Reason, SensorNo};
+
+/// Where the topics of the README end below which payloads name their sensors: a sensor is hardly called that.
+const TAGS: &str = "tags";
 
 impl IntakeBuffer {
     /// Makes the numbers that the round uses durable; false while they cannot be.
@@ -54,18 +57,33 @@ impl IntakeBuffer {
                 self.unpublished.insert(no, home);
                 Ok(no)
             }
-            _ if no.is_some() => Err(format!("sensor {sensor} is not active")),
-            _ => Err(match machine {
-                Some(machine) if self.catalogue.machine_by_id(machine).is_none() => {
-                    format!("neither machine {machine} nor a sensor with the id {sensor} is in the catalogue")
-                }
-                Some(machine) => {
-                    format!(
-                        "sensor {sensor} is not in the catalogue, neither as an id nor as a code of machine {machine}"
-                    )
-                }
-                None => format!("sensor {sensor} is not in the catalogue"),
-            }),
+            _ if no.is_some() => {
+                Err(format!("sensor {sensor} is not active; set its status in genims_master_db.sensors, then replay"))
+            }
+            _ => Err(self.unknown(machine, sensor)),
         }
+    }
+
+    /// What of it nobody knows, and what to do about it.
+    #[cold]
+    pub(super) fn unknown(&self, machine: Option<&str>, sensor: &str) -> String {
+        let named_by_topic = self.topic.rsplit('/').next() == Some(sensor);
+        if named_by_topic && sensor == TAGS {
+            return format!(
+                "a payload below .../{TAGS} names its sensors, and this one names none: write {{\"TEMP-1\": 71.5}}, or publish \
+                 the value of one sensor below .../{{machine}}/{{sensor}}"
+            );
+        }
+        let what = match machine {
+            Some(machine) if self.catalogue.machine_by_id(machine).is_none() => {
+                format!("neither machine {machine} nor a sensor with the id {sensor} is in the catalogue")
+            }
+            Some(machine) => {
+                format!("sensor {sensor} is not in the catalogue, neither as an id nor as a code of machine {machine}")
+            }
+            None => format!("sensor {sensor} is not in the catalogue"),
+        };
+        let by_topic = if named_by_topic { "; the topic's last level names it, unless the payload does" } else { "" };
+        format!("{what}{by_topic}; {}", Reason::UnknownSensor.remedy())
     }
 }

@@ -34,6 +34,21 @@ pub(super) fn day(table: &str, partition: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(day, "%Y%m%d").ok()
 }
 
+/// Bytes of the days that `genims retention run` lets go in as many days to come as are looked back at. `purged`: the last day of the
+/// table that it has let go. Where that should have been followed by others long ago, nobody runs it, and nothing goes.
+pub(super) fn expiring(partitions: &[Partition], today: NaiveDate, keep_days: u64, purged: NaiveDate) -> f64 {
+    let back = |days: u64| today.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN);
+    // Whoever runs it once a week is late by a week.
+    if purged < back(keep_days + 2 * DAYS) {
+        return 0.0;
+    }
+    let (first, end) = (back(keep_days), back(keep_days.saturating_sub(DAYS)));
+    let goes = |partition: &&Partition| {
+        partition.is_filled && partition.day.is_some_and(|day| (first..end).contains(&day))
+    };
+    partitions.iter().filter(goes).map(|partition| partition.bytes as f64).sum()
+}
+
 impl Partitioned {
     pub(super) fn of(table: &str, partitions: &[Partition], today: NaiveDate) -> Self {
         let days: BTreeSet<NaiveDate> = partitions.iter().filter_map(|partition| partition.day).collect();
@@ -100,6 +115,21 @@ mod tests {
         assert_eq!(came(&partitions, "2024-03-05"), (3_000.0, Some(14)));
         assert_eq!(came(&partitions[4..], "2024-03-05"), (0.0, Some(0)));
         assert_eq!(came(&partitions[4..], "2024-03-04"), (0.0, None), "of days to come");
+    }
+
+    #[test]
+    fn what_retention_lets_go_next_is_taken_off_while_somebody_runs_it() {
+        let partitions = [
+            partition("2024-03-01", 1, true),
+            partition("2024-03-10", 20, true),
+            partition("2024-03-12", 300, false),
+            partition("2024-03-16", 4_000, true),
+            partition("2024-03-17", 50_000, true),
+            Partition { day: None, bytes: 600_000, is_filled: true },
+        ];
+        let of = |purged: &str| expiring(&partitions, date("2024-04-09"), 30, date(purged));
+        assert_eq!([of("2024-03-09"), of("2024-02-25")], [4_020.0; 2], "of the week from 10 March on");
+        assert_eq!(of("2024-02-24"), 0.0, "nobody has run it for a fortnight");
     }
 
     #[test]

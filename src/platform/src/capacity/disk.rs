@@ -13,8 +13,8 @@ use std::path::Path;
 const LOGS: &str = "the server's data folder";
 /// With less free than both of these a disk is nearly full, whatever growth is measured: one statement that sorts, or one backup, fills
 /// it. A twentieth of a large disk is no hurry, and on a small one so many bytes are never free.
-const NEARLY_FULL_SHARE: f64 = 0.05;
-const NEARLY_FULL_BYTES: u64 = 10_000_000_000;
+pub(super) const NEARLY_FULL_SHARE: f64 = 0.05;
+pub(super) const NEARLY_FULL_BYTES: u64 = 10_000_000_000;
 
 pub(super) fn file_system(path: &Path) -> io::Result<FileSystem> {
     let device = std::fs::metadata(path)?.dev();

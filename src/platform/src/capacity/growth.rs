@@ -1,6 +1,7 @@
 //! From what databases count to bytes a day, and from those to days left. No I/O and no clock: counts, sizes and days are arguments.
 
 use crate::doctor::size_text;
+use genims_model::counted;
 use std::collections::BTreeMap;
 
 /// Complete days that are looked at: a week, so that a Sunday weighs no more than it should.
@@ -65,7 +66,7 @@ impl LeftOut {
         let Self { silent, undated } = self;
         let mut remark = String::new();
         if silent > 0 {
-            remark.push_str(&format!("; {silent} table{} gave no answer", if silent == 1 { "" } else { "s" }));
+            remark.push_str(&format!("; {} gave no answer", counted(silent, "table")));
         }
         if undated > 0 {
             remark.push_str(&format!("; not measured: {undated} time series with nothing of these days"));
@@ -104,7 +105,7 @@ impl Growth {
         let expires = sum(|inflow| inflow.expiring_bytes) / DAYS as f64;
         let measured = sum(|inflow| inflow.bytes as f64);
         let up_to = if least == most { "" } else { "up to " };
-        let mut remark = format!("mean of {up_to}{most} complete day{}", if *most == 1 { "" } else { "s" });
+        let mut remark = format!("mean of {up_to}{}", counted(*most, "complete day"));
         if bytes > 0 {
             let share = (measured / bytes as f64 * 100.0).min(100.0);
             remark.push_str(&format!(", of tables with {share:.0} % of its bytes"));

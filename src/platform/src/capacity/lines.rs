@@ -1,10 +1,13 @@
 //! Lines of what is no disk: databases, the server's logs, partitions, numbers and transactions. No I/O.
 
 use super::daily::Partitioned;
+use super::disk::{NEARLY_FULL_BYTES, NEARLY_FULL_SHARE};
 use super::growth::days_left;
 use super::known::{Known, Numbering};
 use super::report::{CapacityKind, CapacityLine, CapacityState};
+use crate::doctor::size_text;
 use genims_databases::partitions::DAYS_AHEAD;
+use genims_model::counted;
 use std::path::PathBuf;
 
 /// PostgreSQL counts transactions round in a circle: what is older than half of it would be in the future, so it stops before.
@@ -97,8 +100,35 @@ pub(super) fn log(place: &LogPlace, on_disk: Option<u64>) -> CapacityLine {
 
 /// Whoever writes or provisions makes them for a fortnight; that they were not made for a week is worth a look, however many days
 /// were asked for.
+fn partitions_min(warn_days: u32) -> u64 {
+    u64::from(warn_days).min(DAYS_AHEAD / 2)
+}
+
+/// From where on something of a kind is short, for people.
+pub fn short_from(kind: CapacityKind, warn_days: u32) -> String {
+    let days = format!("fewer than {} left", counted(warn_days, "day"));
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    match kind {
+        CapacityKind::Database => "never by themselves: their disk is".to_owned(),
+        CapacityKind::Disk => {
+            let (share, bytes) = (percent(NEARLY_FULL_SHARE), size_text(NEARLY_FULL_BYTES as f64));
+            format!("{days}, or less than {share} and less than {bytes} free")
+        }
+        CapacityKind::Log => {
+            let (half, trusted) = (percent(LOG_SHARE_MAX), percent(LOG_SHARE_TRUSTED));
+            format!("more than {half} full, or from {trusted} on full within the hour")
+        }
+        CapacityKind::Partitions => {
+            let least = counted(partitions_min(warn_days), "day");
+            format!("fewer than {least} ahead, of the {DAYS_AHEAD} for which they are made")
+        }
+        CapacityKind::Numbers => format!("{days}, or {} given away", percent(NUMBERS_SHARE_MAX)),
+        CapacityKind::Transactions => format!("{} used, whatever is left", percent(TRANSACTIONS_SHARE_MAX)),
+    }
+}
+
 pub(super) fn partitions(known: &Known, warn_days: u32) -> Vec<CapacityLine> {
-    let least = u64::from(warn_days).min(DAYS_AHEAD / 2);
+    let least = partitions_min(warn_days);
     let line = |table: &Partitioned| {
         let mut remark =
             "made ahead by `genims provision`, and by the server with the first readings of a day".to_owned();

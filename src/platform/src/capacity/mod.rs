@@ -23,7 +23,7 @@ mod report;
 pub mod slow;
 mod tables;
 
-pub use lines::{LogFill, LogPlace};
+pub use lines::{LogFill, LogPlace, short_from};
 pub use report::{CapacityKind, CapacityLine, CapacityReport, CapacityState};
 
 use crate::errors::PlatformError;
@@ -98,7 +98,10 @@ async fn ask(
 ) -> Result<Known, PlatformError> {
     let columns = || tables::columns(registry, database);
     match database.engine {
-        Engine::Postgresql => postgres::ask(database, environment, &columns()?, limits).await,
+        Engine::Postgresql => {
+            let kept = tables::days_kept(registry, database)?;
+            postgres::ask(database, environment, (&columns()?, &kept), limits).await
+        }
         Engine::Mysql => mysql::ask(database, environment, &columns()?, limits).await,
         Engine::Mongodb => mongo::ask(database, environment, limits).await,
     }

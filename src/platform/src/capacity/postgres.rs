@@ -37,11 +37,11 @@ const SEQUENCES: &str = "SELECT q.schemaname::text, q.sequencename::text, t.reln
     LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
     WHERE q.last_value > 0 AND NOT q.cycle AND q.increment_by > 0";
 
-/// `columns`: by which the rows of each table came.
+/// `columns`: by which the rows of each table came; `kept`: for how many days retention keeps them.
 pub(super) async fn ask(
     database: &Database,
     environment: &Environment,
-    columns: &BTreeMap<String, String>,
+    (columns, kept): (&BTreeMap<String, String>, &BTreeMap<String, u64>),
     limits: Limits,
 ) -> Result<Known, PlatformError> {
     let settings = PostgresSettings::from_environment(database, environment)?;
@@ -53,7 +53,7 @@ pub(super) async fn ask(
         bytes = row.get::<_, i64>(0).unsigned_abs();
         age = u64::try_from(row.get::<_, i32>(1)).ok();
     }
-    let partitioned = session.partitioned().await?;
+    let partitioned = session.partitioned(kept).await?;
     let (mut inflows, mut silent) = session.inflows(columns).await?;
     silent += partitioned.iter().filter(|table| table.inflow.is_none()).count();
     inflows.extend(partitioned.iter().filter_map(|table| table.inflow.clone()));
@@ -112,7 +112,7 @@ impl Session {
         rows
     }
 
-    async fn partitioned(&self) -> Result<Vec<Partitioned>, PlatformError> {
+    async fn partitioned(&self, kept: &BTreeMap<String, u64>) -> Result<Vec<Partitioned>, PlatformError> {
         let mut tables: BTreeMap<String, (NaiveDate, Vec<String>)> = BTreeMap::new();
         for row in self.rows(PARTITIONS).await? {
             tables.entry(row.get(0)).or_insert_with(|| (row.get(2), Vec::new())).1.push(row.get(1));
@@ -134,11 +134,23 @@ impl Session {
                 }
                 partitions.push(Partition { day, bytes, is_filled });
             }
-            let mut table = Partitioned::of(&table, &partitions, today);
-            table.inflow = table.inflow.filter(|_| is_measured);
-            found.push(table);
+            let mut partitioned = Partitioned::of(&table, &partitions, today);
+            partitioned.inflow = partitioned.inflow.filter(|_| is_measured);
+            if let (Some(inflow), Some(days)) = (&mut partitioned.inflow, kept.get(&table))
+                && let Some(purged) = self.last_purged(&table).await?
+            {
+                inflow.expiring_bytes = daily::expiring(&partitions, today, *days, purged);
+            }
+            found.push(partitioned);
         }
         Ok(found)
+    }
+
+    /// The last day of a table that retention has let go; none where it has not, or nobody may say so.
+    async fn last_purged(&self, table: &str) -> Result<Option<NaiveDate>, PlatformError> {
+        let table = literal(Engine::Postgresql, table);
+        let query = format!("SELECT max(day) FROM genims_internal.purged_rows WHERE table_name = {table}");
+        Ok(self.measured(&query).await?.and_then(|rows| rows.first()?.get(0)))
     }
 
     /// What came into each table that says when its rows came; how many of them gave no answer.

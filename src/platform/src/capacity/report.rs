@@ -20,6 +20,23 @@ pub enum CapacityKind {
     Transactions,
 }
 
+impl CapacityKind {
+    pub const ALL: [Self; 6] =
+        [Self::Database, Self::Disk, Self::Log, Self::Partitions, Self::Numbers, Self::Transactions];
+
+    /// Of several of them.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Database => "databases",
+            Self::Disk => "disks",
+            Self::Log => "logs",
+            Self::Partitions => "partitions",
+            Self::Numbers => "numbers",
+            Self::Transactions => "transaction ids",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CapacityState {
@@ -81,6 +98,11 @@ impl CapacityReport {
     pub(super) fn new(warn_days: u32, lines: Vec<CapacityLine>, seconds: f64) -> Self {
         let is_fault = |state| matches!(state, CapacityState::Short | CapacityState::Unreachable);
         Self { passed: !lines.iter().any(|line| is_fault(line.state)), warn_days, lines, seconds }
+    }
+
+    /// The kinds that have a line.
+    pub fn kinds(&self) -> impl Iterator<Item = CapacityKind> {
+        CapacityKind::ALL.into_iter().filter(|kind| self.lines.iter().any(|line| line.kind == *kind))
     }
 
     pub fn in_state(&self, state: CapacityState) -> impl Iterator<Item = &CapacityLine> {

@@ -17,6 +17,12 @@ pub(super) fn columns(registry: &Registry, database: &Database) -> Result<BTreeM
     Ok(columns)
 }
 
+/// For how many days `genims retention` keeps the rows of each table.
+pub(super) fn days_kept(registry: &Registry, database: &Database) -> Result<BTreeMap<String, u64>, PlatformError> {
+    let model = Model::of(database).map_err(|cause| PlatformError::Model { cause })?;
+    retention::days_kept(registry, database, &model)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +38,14 @@ mod tests {
             (tables, timed) = (tables + database.tables as usize, timed + columns.len());
         }
         assert!(timed * 5 > tables * 4, "{timed} of {tables}");
+    }
+
+    #[test]
+    fn both_tables_of_daily_partitions_are_kept_for_a_known_time() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let kept = days_kept(&registry, registry.get("operations").expect("in the registry")).expect("readable");
+        let days = ["sensor_data", "scada_machine_data"].map(|table| kept.get(table).copied());
+        assert!(days[0].is_some_and(|days| days > 365) && days[0] == days[1], "{days:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::link::{self, LinkSettings};
 use bson::{Bson, Document, doc};
 use futures_util::future::join_all;
 use genims_databases::{Database, Environment, MongoClient, MongoSettings};
+use genims_model::counted;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -81,7 +82,7 @@ fn judged(mut times: Vec<Duration>, rows: usize, objective: Option<Duration>) ->
         let remedy = "run `genims seed`, or load the plant's own data";
         return Outcome::unknown("its query finds nothing that could be measured", remedy);
     };
-    let found = format!("{rows} rows, median {}, longest {}", told(*median), told(*longest));
+    let found = format!("{}, median {}, longest {}", counted(rows, "row"), told(*median), told(*longest));
     match objective {
         Some(objective) => {
             let found = format!("{found}, objective {}", told(objective));

@@ -7,6 +7,7 @@ use crate::link::{self, LinkSettings, field};
 use bson::Document;
 use futures_util::future::join_all;
 use genims_databases::{Database, DatabaseError, Environment, MongoClient, MongoSettings};
+use genims_model::counted;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -107,7 +108,7 @@ pub async fn collections(
             found.push_str(&format!("; not: {}", lacking.join(", ")));
         }
         if in_all > 0 {
-            found.push_str(&format!("; {} collections in all", all.len()));
+            found.push_str(&format!("; {} in all", counted(all.len(), "collection")));
         }
         Ok::<_, DatabaseError>(Outcome::judged(holding.len() >= at_least && all.len() >= in_all, found, remedy))
     };

@@ -4,6 +4,7 @@ use super::definition::Line;
 use super::outcome::{LineState, Outcome};
 use super::signatures::Signature;
 use chrono::{DateTime, Utc};
+use genims_model::counted;
 use serde::Serialize;
 
 /// One line.
@@ -80,10 +81,10 @@ impl ChecklistReport {
 
     /// `128 hold, 1 fails ...`, without those of which there are none.
     pub fn summary(&self) -> String {
-        let counted =
+        let counts =
             LineState::ALL.iter().rev().map(|state| (*state, self.count(*state))).filter(|(_, count)| *count > 0);
-        let told: Vec<String> = counted.map(|(state, count)| format!("{count} {}", plural(state, count))).collect();
-        format!("{} lines: {}", self.lines.len(), told.join(", "))
+        let told: Vec<String> = counts.map(|(state, count)| format!("{count} {}", plural(state, count))).collect();
+        format!("{}: {}", counted(self.lines.len(), "line"), told.join(", "))
     }
 
     /// The phases in the order of their lines, each with its lines.

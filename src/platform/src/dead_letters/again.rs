@@ -3,11 +3,11 @@
 //! - Nothing came back: it is stored.
 //! - It came back as it was: it waits as before, and the row that came back is deleted.
 //! - A part of it came back: the rest is stored, so it stays marked as replayed, and what came back takes its place with its
-//!   listener, client and time of receipt.
+//!   listener, client and time of receipt, under a number of its own.
 //!
-//! What is deleted is entered among what was purged, so that ledger and accounts still add up.
+//! Copies that are deleted are entered as such, so that ledger and accounts still add up and nobody takes them for purged.
 
-use super::purge::{Which, purge};
+use super::purge::delete_copies;
 use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
@@ -21,11 +21,20 @@ pub struct Returned {
     pub detail: String,
     /// Records that came back.
     pub records: u64,
+    /// Records of it that are stored now, as far as it was known how many it held.
+    pub stored_records: u64,
+    /// The dead letters that wait in its place; itself where nothing of it was stored.
+    pub waits_as: Vec<i64>,
+    /// What came back as it was, and is not needed beside it.
+    #[serde(skip)]
+    copies: Vec<i64>,
+}
+
+impl Returned {
     /// Nothing of it was stored.
-    #[serde(skip)]
-    is_whole: bool,
-    #[serde(skip)]
-    rows: Vec<i64>,
+    pub fn is_whole(&self) -> bool {
+        self.waits_as == [self.letter_id]
+    }
 }
 
 /// A dead letter that went through the server again.
@@ -45,16 +54,16 @@ pub fn client_id(sender: &str, letter_id: i64) -> String {
 /// back must have been stored.
 pub async fn settle(client: &Client, sender: &str, sent: &[Sent], since: i64) -> Result<Vec<Returned>, Error> {
     let returned = returned(client, sender, sent, since).await?;
-    let (whole, parts): (Vec<&Returned>, Vec<&Returned>) = returned.iter().partition(|returned| returned.is_whole);
+    let (whole, parts): (Vec<&Returned>, Vec<&Returned>) = returned.iter().partition(|returned| returned.is_whole());
     let waits: Vec<i64> = whole.iter().map(|returned| returned.letter_id).collect();
     if !waits.is_empty() {
         let update = "UPDATE genims_internal.dead_letters SET replayed_at = NULL WHERE letter_id = ANY($1)";
         client.execute_typed(update, &[(&waits, Type::INT8_ARRAY)]).await?;
-        let letter_ids = Some(whole.iter().flat_map(|returned| &returned.rows).copied().collect());
-        purge(client, &Which { letter_ids, ..Which::default() }).await?;
+        let copies: Vec<i64> = whole.iter().flat_map(|returned| &returned.copies).copied().collect();
+        delete_copies(client, &copies).await?;
     }
     if !parts.is_empty() {
-        let pairs = parts.iter().flat_map(|part| part.rows.iter().map(|row| (*row, part.letter_id)));
+        let pairs = parts.iter().flat_map(|part| part.waits_as.iter().map(|row| (*row, part.letter_id)));
         let (rows, originals): (Vec<i64>, Vec<i64>) = pairs.unzip();
         let update =
             "UPDATE genims_internal.dead_letters AS rest SET source = original.source, client = original.client,
@@ -73,6 +82,7 @@ pub async fn settle(client: &Client, sender: &str, sent: &[Sent], since: i64) ->
 /// copies of it did.
 async fn returned(client: &Client, sender: &str, sent: &[Sent], since: i64) -> Result<Vec<Returned>, Error> {
     let query = "SELECT original.letter_id, sum(back.records)::bigint AS records,
+             greatest(original.records * min(sent.copies) / original.letters - sum(back.records), 0)::bigint AS stored,
              array_agg(back.letter_id ORDER BY back.letter_id) AS rows,
              (array_agg(back.reason ORDER BY back.letter_id))[1] AS reason,
              (array_agg(back.detail ORDER BY back.letter_id))[1] AS detail,
@@ -88,13 +98,13 @@ async fn returned(client: &Client, sender: &str, sent: &[Sent], since: i64) -> R
     let copies: Vec<i64> = sent.iter().map(|sent| i64::try_from(sent.copies).unwrap_or(i64::MAX)).collect();
     let values: [(&(dyn ToSql + Sync), Type); 4] =
         [(&sender, Type::TEXT), (&ids, Type::INT8_ARRAY), (&since, Type::INT8), (&copies, Type::INT8_ARRAY)];
-    let of = |row: &Row| Returned {
-        letter_id: row.get("letter_id"),
-        reason: row.get("reason"),
-        detail: row.get("detail"),
-        records: row.get::<_, i64>("records").unsigned_abs(),
-        is_whole: row.get("is_whole"),
-        rows: row.get("rows"),
+    let of = |row: &Row| {
+        let (letter_id, rows): (i64, Vec<i64>) = (row.get("letter_id"), row.get("rows"));
+        let count = |column: &str| row.get::<_, i64>(column).unsigned_abs();
+        let (waits_as, copies, stored_records) =
+            if row.get("is_whole") { (vec![letter_id], rows, 0) } else { (rows, Vec::new(), count("stored")) };
+        let (reason, detail) = (row.get("reason"), row.get("detail"));
+        Returned { letter_id, reason, detail, records: count("records"), stored_records, waits_as, copies }
     };
     Ok(client.query_typed(query, &values).await?.iter().map(of).collect())
 }

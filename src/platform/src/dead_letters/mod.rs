@@ -136,6 +136,8 @@ pub struct ReasonCount {
     pub replayed: i64,
     /// The records that all of them stand for.
     pub records: i64,
+    /// Records that replays brought back, whose letters wait as before.
+    pub returned: i64,
     /// Records of those that were purged.
     pub purged: i64,
 }
@@ -257,10 +259,12 @@ pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, E
 }
 
 pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error> {
-    let query = "SELECT reason, sum(waiting)::bigint, sum(replayed)::bigint, sum(records)::bigint, sum(purged)::bigint FROM (
+    let query = "SELECT reason, sum(waiting)::bigint, sum(replayed)::bigint, sum(records)::bigint, sum(returned)::bigint,
+             sum(purged)::bigint FROM (
              SELECT reason, count(*) FILTER (WHERE replayed_at IS NULL) AS waiting, count(replayed_at) AS replayed,
-                 sum(records) AS records, 0 AS purged FROM genims_internal.dead_letters GROUP BY reason
-             UNION ALL SELECT reason, 0, 0, 0, sum(records) FROM genims_internal.dead_letters_purged GROUP BY reason) AS counted
+                 sum(records) AS records, 0 AS returned, 0 AS purged FROM genims_internal.dead_letters GROUP BY reason
+             UNION ALL SELECT reason, 0, 0, 0, sum(returned), sum(records - returned)
+                 FROM genims_internal.dead_letters_purged GROUP BY reason) AS counted
          GROUP BY reason ORDER BY reason";
     let rows = client.query_typed(query, &[]).await?;
     let count = |row: &Row| ReasonCount {
@@ -268,7 +272,8 @@ pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error>
         waiting: row.get(1),
         replayed: row.get(2),
         records: row.get(3),
-        purged: row.get(4),
+        returned: row.get(4),
+        purged: row.get(5),
     };
     Ok(rows.iter().map(count).collect())
 }

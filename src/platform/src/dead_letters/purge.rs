@@ -1,5 +1,6 @@
 //! Deletes dead letters, and enters in `genims_internal.dead_letters_purged` how many: one statement does both, so that the
-//! ledger and the counts by reason add up at every moment.
+//! ledger and the counts by reason add up at every moment. Copies that a replay brought back are entered as those: their letters
+//! are there.
 //!
 //! The bound of the whole table is kept in rounds over the causes (listener, client, topic, reason): what was replayed goes
 //! first, then the oldest letters of the causes with the most. A device that floods the table pushes out its own letters,
@@ -7,6 +8,7 @@
 
 use crate::actions::{self, Action};
 use chrono::{DateTime, Utc};
+use genims_model::counted;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
@@ -71,7 +73,14 @@ pub async fn purge(client: &Client, which: &Which) -> Result<Purged, Error> {
          ORDER BY letter_id LIMIT $1";
     let values: [Value<'_>; 3] =
         [(&which.letter_ids, Type::INT8_ARRAY), (&which.reason, Type::TEXT), (&which.before, Type::TIMESTAMPTZ)];
-    delete(client, select, &values).await
+    delete(client, select, &values, Gone::Purged).await
+}
+
+/// Deletes what a replay has brought back as it was; the letters themselves wait.
+pub(super) async fn delete_copies(client: &Client, letter_ids: &[i64]) -> Result<Purged, Error> {
+    let select =
+        "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($2) ORDER BY letter_id LIMIT $1";
+    delete(client, select, &[(&letter_ids, Type::INT8_ARRAY)], Gone::Copies).await
 }
 
 /// Deletes what is too much, so that the letters hold at most `bytes_max` together.
@@ -90,20 +99,33 @@ pub async fn purge_to_size(client: &Client, bytes_max: u64) -> Result<Purged, Er
                  FROM genims_internal.dead_letters) AS sized) AS summed
          WHERE held > $2::bigint ORDER BY held DESC LIMIT $1"
     );
-    delete(client, &select, &[(&bytes_max, Type::INT8)]).await
+    delete(client, &select, &[(&bytes_max, Type::INT8)], Gone::Purged).await
+}
+
+/// What it is that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    /// Letters.
+    Purged,
+    /// Second ones of letters that stay.
+    Copies,
 }
 
 /// Deletes what `select` names, piece by piece; its first parameter is how many at once.
-async fn delete(client: &Client, select: &str, values: &[Value<'_>]) -> Result<Purged, Error> {
+async fn delete(client: &Client, select: &str, values: &[Value<'_>], what: Gone) -> Result<Purged, Error> {
+    let (column, value, sum) = match what {
+        Gone::Purged => ("", "", ""),
+        Gone::Copies => (", returned", ", records", ", returned = purged.returned + excluded.returned"),
+    };
     let delete = format!(
         "WITH gone AS (DELETE FROM genims_internal.dead_letters WHERE letter_id IN ({select})
              RETURNING source, reason, letters, records),
          sums AS (SELECT source, reason, count(*) AS deleted, sum(letters)::bigint AS letters, sum(records)::bigint AS records
              FROM gone GROUP BY source, reason),
-         entered AS (INSERT INTO genims_internal.dead_letters_purged AS purged (source, reason, letters, records, purged_at)
-             SELECT source, reason, letters, records, now() FROM sums
+         entered AS (INSERT INTO genims_internal.dead_letters_purged AS purged (source, reason, letters, records, purged_at{column})
+             SELECT source, reason, letters, records, now(){value} FROM sums
              ON CONFLICT (source, reason) DO UPDATE SET letters = purged.letters + excluded.letters,
-                 records = purged.records + excluded.records, purged_at = excluded.purged_at)
+                 records = purged.records + excluded.records, purged_at = excluded.purged_at{sum})
          SELECT coalesce(sum(deleted), 0)::bigint, coalesce(sum(letters), 0)::bigint, coalesce(sum(records), 0)::bigint
          FROM sums"
     );
@@ -118,7 +140,11 @@ async fn delete(client: &Client, select: &str, values: &[Value<'_>]) -> Result<P
         }
     }
     if purged.rows > 0 {
-        let description = format!("purged {} dead letters of {} records", purged.rows, purged.records);
+        let (rows, records) = (counted(purged.rows, "dead letter"), counted(purged.records, "record"));
+        let description = match what {
+            Gone::Purged => format!("purged {rows} of {records}"),
+            Gone::Copies => format!("deleted {rows} of {records} that a replay brought back as copies of what waits"),
+        };
         let action = Action {
             service: "genims-purge",
             activity: "delete",

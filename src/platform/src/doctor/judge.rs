@@ -3,6 +3,7 @@
 use super::report::{Checks, IN_CLEAR, Subject};
 use genims_databases::clock::Difference;
 use genims_databases::{Database, schema};
+use genims_model::counted;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -85,7 +86,7 @@ pub(super) fn migrations(checks: &mut Checks, database: &Database, applied: &BTr
         let found = format!("{} applied, not known here", unknown.join(", "));
         checks.fail(Subject::Schema, found, "use the release that goes with this database");
     } else if pending > 0 {
-        let found = format!("{newest}, {pending} of {} migrations missing", embedded.len());
+        let found = format!("{newest}, {pending} of {} missing", counted(embedded.len(), "migration"));
         checks.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
     } else {
         checks.ok(Subject::Schema, newest);

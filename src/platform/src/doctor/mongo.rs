@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use genims_databases::clock;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{Database, DatabaseError, Environment, MongoSettings, schema};
+use genims_model::counted;
 use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind};
@@ -125,7 +126,7 @@ async fn definitions(
         applied.iter().any(|one| has(one, "_id", &id) && has(one, "definition", file.text))
     };
     let count = files.iter().filter(current).count();
-    let found = format!("{count} of {} definitions", files.len());
+    let found = format!("{count} of {}", counted(files.len(), "definition"));
     if count < files.len() {
         checks.fail(Subject::Schema, found, format!("run `genims provision --only {}`", database.module));
     } else {

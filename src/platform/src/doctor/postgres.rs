@@ -4,6 +4,7 @@ use super::judge::{self, POOL, ROUND_TRIPS, Rights};
 use super::report::{Checks, Subject};
 use futures_util::future::join_all;
 use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings, clock, pooling};
+use genims_model::counted;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -83,8 +84,8 @@ async fn ask(checks: &mut Checks, database: &Database, client: &PostgresClient) 
             missing.push(what.to_owned());
         }
     };
-    lacks(tables.get::<_, i64>(1) > 0, &format!("SELECT on {} tables", tables.get::<_, i64>(1)));
-    lacks(tables.get::<_, i64>(2) > 0, &format!("INSERT on {} tables", tables.get::<_, i64>(2)));
+    lacks(tables.get::<_, i64>(1) > 0, &format!("SELECT on {}", counted(tables.get::<_, i64>(1), "table")));
+    lacks(tables.get::<_, i64>(2) > 0, &format!("INSERT on {}", counted(tables.get::<_, i64>(2), "table")));
     lacks(row.get(8), "writing at all (the server is a standby)");
     lacks(row.get(9), "writing at all (sessions are read-only)");
     let create = row.get(6) && row.get(7);

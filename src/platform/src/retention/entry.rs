@@ -8,6 +8,7 @@ use super::report::{DatabaseRetention, TableReport};
 use crate::actions::{self, Action, MysqlAction};
 use crate::errors::PlatformError;
 use genims_databases::{Database, DatabaseError, Environment, MysqlSettings, PostgresClient};
+use genims_model::counted;
 use uuid::Uuid;
 
 /// Who purges.
@@ -66,5 +67,5 @@ pub(super) async fn record_at_once(
 
 fn description(table: &TableReport) -> String {
     let older = table.before.map_or_else(|| table.decides.clone(), |day| format!("{} before {day}", table.decides));
-    format!("{} rows deleted, {older}", table.gone)
+    format!("{} deleted, {older}", counted(table.gone, "row"))
 }

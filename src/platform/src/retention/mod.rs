@@ -139,6 +139,16 @@ pub(crate) fn times(
     Ok(rules::of(registry, database, model)?.into_iter().filter_map(time).collect())
 }
 
+/// For how many days the rows of each table are kept, by a time of their own.
+pub(crate) fn days_kept(
+    registry: &Registry,
+    database: &Database,
+    model: &Model,
+) -> Result<BTreeMap<String, u64>, PlatformError> {
+    let rules = rules::of(registry, database, model)?.into_iter().filter(|rule| matches!(rule.by, By::Time(_)));
+    Ok(rules.map(|rule| (rule.table.name, rule.keep_days)).collect())
+}
+
 /// Those whose rows age. All files are checked, whichever module is asked for.
 fn chosen<'a>(
     registry: &'a Registry,

@@ -51,7 +51,9 @@ pub(super) fn not_archived(why: &str) -> String {
 /// What is late cannot be added to a minute: MongoDB changes no document of a time series. Of readings that went a document is the
 /// only copy, so a document may go only where `has_all`: the table still has whatever the documents stand for.
 pub(super) fn differs(part: &str, table: &str, minutes: u64, has_all: bool) -> String {
-    let what = format!("{minutes} minutes of {part} stand in the archive with another number of readings");
+    let stand = if minutes == 1 { "stands" } else { "stand" };
+    let minutes = genims_model::counted(minutes, "minute");
+    let what = format!("{minutes} of {part} {stand} in the archive with another number of readings");
     if has_all {
         return format!(
             "{what}, for some came later, and no row of that day has gone yet: delete the documents of these minutes, not the \

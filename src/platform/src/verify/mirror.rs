@@ -12,6 +12,7 @@ use crate::link::{Fields, field, number};
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
+use genims_model::counted;
 use genims_stores::mongo::collections;
 use mongodb::Database;
 use std::time::Instant;
@@ -154,7 +155,7 @@ async fn mongo_findings(
     let (expected, found) = (postgres.sensor_rows + postgres.superseded_rows, mirrored + expired + not_mirrored);
     let explanation = match found - expected {
         0 if expired == 0 => "both hold the same readings".to_owned(),
-        0 => format!("{expired} readings are older than the mirror keeps them"),
+        0 => format!("older than the mirror keeps them: {}", counted(expired, "reading")),
         behind if behind < 0 => format!(
             "the mirror is {} behind ({refused} refused, {unknown} unknown); if a server runs, ask again when its lag is 0",
             -behind
@@ -203,7 +204,7 @@ fn none(rule: &str, batches: i64, found: i64, meaning: &str) -> Finding {
     let mut finding = Finding::new(rule, FAMILY, &[OPERATIONS], format!("In the ledger {meaning}"));
     finding.looked_at = batches.unsigned_abs();
     if found > 0 {
-        finding.violation("genims_internal.ingest_batches", format!("{found} batches break it"));
+        finding.violation("genims_internal.ingest_batches", format!("broken by {}", counted(found, "batch")));
         finding.violations = found.unsigned_abs();
     }
     finding.explanation = meaning.to_owned();

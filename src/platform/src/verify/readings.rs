@@ -14,7 +14,7 @@ use crate::link::{Fields, field, number};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
 use genims_databases::registry;
-use genims_model::Reason;
+use genims_model::{Reason, counted};
 use std::collections::BTreeMap;
 
 pub(super) const RULE: &str = "mirror_holds_each_sensor_s_readings";
@@ -269,8 +269,10 @@ fn compared(readings: &BTreeMap<String, Readings>, shared: &BTreeMap<String, Sha
     }
     let more: u64 = readings.values().map(Readings::surplus).sum();
     finding.explanation = match (finding.violations, more) {
-        (0, 0) => format!("{} sensors agree in number and checksum", readings.len()),
-        (0, more) => format!("{more} readings that PostgreSQL replaced or refused are in the mirror alone"),
+        (0, 0) => format!("number and checksum agree for {}", counted(readings.len(), "sensor")),
+        (0, more) => {
+            format!("in the mirror alone, as PostgreSQL replaced or refused it: {}", counted(more, "reading"))
+        }
         _ => "if a server runs, ask again when its lag is 0; else bring the mirror back".to_owned(),
     };
     finding

@@ -10,6 +10,7 @@ use super::source::Sources;
 use crate::link::{Fields, field, number};
 use genims_databases::quoted;
 use genims_databases::{Engine, Kind, Model};
+use genims_model::counted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
@@ -163,7 +164,7 @@ impl Batch {
 
 /// Adds one distinct value without a target.
 fn orphan(finding: &mut Finding, key: &str, rows: u64) {
-    finding.violation(key, format!("names no row, in {rows} rows"));
+    finding.violation(key, format!("names no row, in {}", counted(rows, "row")));
     // Rows are counted, not distinct values.
     finding.violations += rows.saturating_sub(1);
 }

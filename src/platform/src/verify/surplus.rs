@@ -9,6 +9,7 @@
 //!
 //! A document that is there twice is none of these: each reading of the log has a name of its own in the mirror.
 
+use genims_model::counted;
 use std::collections::BTreeMap;
 use std::ops::Add;
 
@@ -75,7 +76,7 @@ impl Readings {
         let as_many = [here, here + refused, here + self.found.count].contains(&there);
         let differ = as_many && self.standing() != Standing::Agree;
         let others = if differ { ", of different times or values" } else { "" };
-        format!("{here} readings in PostgreSQL{and_refused}, {there} in the mirror{others}")
+        format!("{} in PostgreSQL{and_refused}, {there} in the mirror{others}", counted(here, "reading"))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::text::sql;
 use super::{RUNNING_SECONDS_MIN, RunningStatement, STATEMENTS_MAX, Seen, SlowStatement};
 use genims_databases::{DatabaseError, Engine, PostgresClient, PostgresError, PostgresRow, PostgresSettings, quoted};
+use genims_model::counted;
 use tokio_postgres::types::Type;
 
 /// The schema of the extension, if it is in this database.
@@ -83,7 +84,8 @@ async fn running(
     let hidden: i64 = client.query_typed_one(HIDDEN, &[(&names, Type::TEXT_ARRAY)]).await?.get(0);
     if hidden > 0 {
         let remedy = "grant pg_read_all_stats to the login";
-        seen.remarks.push(format!("{server}: what {hidden} sessions of other logins run is not to be seen: {remedy}"));
+        let sessions = counted(hidden, "session");
+        seen.remarks.push(format!("{server}: what {sessions} of other logins run is not to be seen: {remedy}"));
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use file::Wanted;
 use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{MongoSettings, schema};
+use genims_model::counted;
 use index::Standing;
 use mongodb::bson::{DateTime, Document, doc};
 use mongodb::error::ErrorKind;
@@ -132,7 +133,7 @@ fn compare(
 ) -> (Vec<Change>, Vec<String>) {
     let (mut changes, mut drift) = (Vec::new(), Vec::new());
     let Some(found) = found else {
-        let what = format!("new collection {}, {} indexes", wanted.name, wanted.indexes.len());
+        let what = format!("new collection {}, {}", wanted.name, counted(wanted.indexes.len(), "index"));
         let indexes = wanted.indexes.iter().map(file::Index::specification).collect();
         return (vec![Change { what, work: Work::Create(wanted.create(), indexes) }], drift);
     };

@@ -7,6 +7,7 @@
 
 use super::super::Mode;
 use genims_databases::{Database, Engine, literal, quoted};
+use genims_model::counted;
 use tokio_postgres::{Client, Error};
 
 /// Tables, functions, and what they are for.
@@ -68,7 +69,7 @@ pub(super) async fn install(client: &Client, database: &Database, mode: Mode) ->
         }
     }
     if made > 0 {
-        changes.push(format!("changes of {made} tables are audited"));
+        changes.push(format!("changes of {} are audited", counted(made, "table")));
     }
     Ok(changes)
 }

@@ -8,6 +8,7 @@ use crate::actions;
 use crate::errors::PlatformError;
 use chrono::Utc;
 use genims_databases::{DatabaseError, Engine, PostgresSettings, partitions, pooling, quoted, schema};
+use genims_model::counted;
 use refinery::{Migration, Runner};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -76,7 +77,8 @@ async fn apply(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings,
         task.step(&format!("partitions of {parent}"));
         let made = partitions::ensure(&client, &parent, span).await.map_err(|source| settings.error(source))?;
         if made > 0 {
-            findings.changes.push(format!("{made} partitions of {parent} ({} to {})", span.0, span.1));
+            let days = counted(made, "partition");
+            findings.changes.push(format!("{days} of {parent} ({} to {})", span.0, span.1));
         }
     }
     task.step("triggers of the audit");
@@ -109,7 +111,8 @@ async fn plan(task: &Task<'_>, settings: &PostgresSettings) -> Result<Findings, 
     for parent in partitions::parents(&client).await.map_err(failed)? {
         let missing = partitions::missing(&client, &parent, span).await.map_err(failed)?;
         if missing > 0 {
-            findings.changes.push(format!("{missing} partitions of {parent} ({} to {})", span.0, span.1));
+            let days = counted(missing, "partition");
+            findings.changes.push(format!("{days} of {parent} ({} to {})", span.0, span.1));
         }
     }
     findings.changes.extend(changes::install(&client, task.database, task.mode).await.map_err(failed)?);
