@@ -41,6 +41,7 @@ mod leftovers;
 mod letters;
 mod lineage;
 mod locks;
+mod logs;
 mod mirror;
 mod monitoring;
 mod mysql;
@@ -153,6 +154,7 @@ fn main() -> ExitCode {
         doctor::tests,
         checklist::tests,
         commands::tests,
+        logs::tests,
         foreign::tests,
         monitoring::tests,
         browser::tests,
