@@ -66,7 +66,10 @@ fn lines_for_machines(harness: &'static Harness) {
     for line in log.lines() {
         let told: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-        assert!(is_text(&told["timestamp"]) && is_text(&told["level"]) && is_text(&told["fields"]["message"]), "{line}");
+        assert!(
+            is_text(&told["timestamp"]) && is_text(&told["level"]) && is_text(&told["fields"]["message"]),
+            "{line}"
+        );
         if told["fields"]["message"] == "spool open" {
             assert_eq!((&told["level"], &told["fields"]["first_offset"]), (&"INFO".into(), &0.into()), "{line}");
         }

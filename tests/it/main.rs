@@ -49,6 +49,7 @@ mod numbers;
 mod one_step_back;
 mod passwords;
 mod plants;
+mod plants_day;
 mod platform;
 mod pooler;
 mod positions;
@@ -157,6 +158,7 @@ fn main() -> ExitCode {
         logs::tests,
         foreign::tests,
         monitoring::tests,
+        plants_day::tests,
         browser::tests,
         readme::tests,
         runbook::tests,

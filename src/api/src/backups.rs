@@ -3,7 +3,7 @@
 
 use super::format;
 use super::plants::clock;
-use super::report::{BackupReport, BackupsReport};
+use super::report::{BackupAge, BackupAges};
 
 /// See `operations.html`.
 pub(crate) struct BackupsPart<'a> {
@@ -23,13 +23,13 @@ pub(crate) struct BackupRow<'a> {
 }
 
 impl<'a> BackupsPart<'a> {
-    pub(crate) fn new(report: &'a BackupsReport, now_ms: i64) -> Self {
+    pub(crate) fn new(report: &'a BackupAges, now_ms: i64) -> Self {
         let rows = report.items.iter().map(row).collect();
         Self { folder: report.folder.as_deref(), old: report.old(now_ms), rows }
     }
 }
 
-impl BackupsReport {
+impl BackupAges {
     /// How many databases have none that is young enough.
     pub(crate) fn late(&self) -> usize {
         self.items.iter().filter(|backup| backup.late == Some(true)).count()
@@ -54,7 +54,7 @@ impl BackupsReport {
     }
 }
 
-fn row(backup: &BackupReport) -> BackupRow<'_> {
+fn row(backup: &BackupAge) -> BackupRow<'_> {
     let (level, state) = match (backup.late, backup.age_seconds) {
         (None, _) => ("plain", "not known"),
         (Some(true), None) => ("bad", "there is none"),
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn what_is_late_unread_or_unknown_says_so() {
-        let backup = |late, age_seconds| BackupReport { late, age_seconds, ..BackupReport::default() };
-        let damaged = BackupReport { error: Some("cut".to_owned()), ..backup(Some(false), Some(60)) };
+        let backup = |late, age_seconds| BackupAge { late, age_seconds, ..BackupAge::default() };
+        let damaged = BackupAge { error: Some("cut".to_owned()), ..backup(Some(false), Some(60)) };
         let items = vec![
             backup(Some(false), Some(7_200)),
             backup(Some(true), Some(400_000)),
@@ -95,7 +95,7 @@ mod tests {
             backup(None, None),
             damaged,
         ];
-        let mut report = BackupsReport { folder: Some("/backups".to_owned()), items, ..BackupsReport::default() };
+        let mut report = BackupAges { folder: Some("/backups".to_owned()), items, ..BackupAges::default() };
         assert_eq!((report.late(), report.oldest_seconds()), (2, Some(400_000)));
         assert_eq!(report.old(0).as_deref(), Some("the folder was not read yet"));
         report.looked_ms = Some(1_796_036_553_000);

@@ -40,7 +40,7 @@ pub struct ServerReport {
     pub remarks: Vec<(Word, u64)>,
     pub refusals: Vec<RefusalReport>,
     #[serde(default)]
-    pub backups: BackupsReport,
+    pub backups: BackupAges,
 }
 
 /// How often a door refused something since the start.
@@ -214,7 +214,7 @@ pub struct DatabaseReport {
 
 /// The backups in the folder that the configuration names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct BackupsReport {
+pub struct BackupAges {
     /// `null`: none is named, so nothing is known of backups but how often they are to be made.
     pub folder: Option<String>,
     /// When the folder could be read last, milliseconds since 1970; `null` if never in this run.
@@ -222,12 +222,12 @@ pub struct BackupsReport {
     /// Why it could not be read since.
     pub last_error: Option<String>,
     /// Of each database of the registry.
-    pub items: Vec<BackupReport>,
+    pub items: Vec<BackupAge>,
 }
 
 /// The backups of one database.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct BackupReport {
+pub struct BackupAge {
     pub database: String,
     /// How often the registry wants one.
     pub every_seconds: u64,

@@ -3,8 +3,8 @@
 use super::http;
 use super::past::Past;
 use super::report::{
-    BackupReport, BackupsReport, ChangesReport, ClockReport, DatabaseReport, Latency, ListenerReport, Observe,
-    RouteReport, ServerReport, SinkReport, SourceReport, SpoolReport,
+    BackupAge, BackupAges, ChangesReport, ClockReport, DatabaseReport, Latency, ListenerReport, Observe, RouteReport,
+    ServerReport, SinkReport, SourceReport, SpoolReport,
 };
 use super::sign::Doorway;
 use super::snapshot::{Fill, ServerSnapshot};
@@ -113,15 +113,15 @@ fn route(name: &str) -> RouteReport {
 }
 
 /// Each too old, of a folder that cannot be read any more.
-fn backups(databases: &[DatabaseReport]) -> BackupsReport {
-    let backup = |database: &DatabaseReport| BackupReport {
+fn backups(databases: &[DatabaseReport]) -> BackupAges {
+    let backup = |database: &DatabaseReport| BackupAge {
         database: database.name.clone(),
         age_seconds: Some(90_000),
         late: Some(true),
-        ..BackupReport::default()
+        ..BackupAge::default()
     };
     let (folder, last_error) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
-    BackupsReport { folder, looked_ms: Some(0), last_error, items: databases.iter().map(backup).collect() }
+    BackupAges { folder, looked_ms: Some(0), last_error, items: databases.iter().map(backup).collect() }
 }
 
 /// More than a snapshot tells one by one.

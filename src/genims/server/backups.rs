@@ -5,7 +5,7 @@
 use super::ServerError;
 use crate::settings::Settings;
 use chrono::{DateTime, Utc};
-use genims_api::report::{BackupReport, BackupsReport};
+use genims_api::report::{BackupAge, BackupAges};
 use genims_backup::listing::{self, ListedBackup, Listing, Standing};
 use genims_backup::schedule;
 use genims_databases::{Database, Environment, Registry};
@@ -90,9 +90,9 @@ impl Backups {
     }
 
     /// As old as they are now.
-    pub(super) fn report(&self) -> BackupsReport {
+    pub(super) fn report(&self) -> BackupAges {
         let (now, seen) = (Utc::now(), self.seen.lock());
-        BackupsReport {
+        BackupAges {
             folder: self.folder.as_ref().map(|folder| folder.display().to_string()),
             looked_ms: seen.looked_at.map(|at| at.timestamp_millis()),
             last_error: seen.error.clone(),
@@ -102,11 +102,11 @@ impl Backups {
 }
 
 impl Seen {
-    fn of(&self, database: &Database, now: DateTime<Utc>) -> BackupReport {
+    fn of(&self, database: &Database, now: DateTime<Utc>) -> BackupAge {
         let found = self.databases.get(&database.name);
         let age = found.and_then(|found| Some((now - found.begun_at?).to_std().unwrap_or_default()));
         let is_late = age.is_none_or(|age| schedule::is_late(database, age));
-        BackupReport {
+        BackupAge {
             database: database.name.clone(),
             every_seconds: database.backup_every.as_secs(),
             kept_seconds: database.backups_kept.as_secs(),

@@ -25,7 +25,7 @@ pub(crate) use sample::SampleOperations;
 
 use crate::plants::report::{Outage, Proven};
 use crate::plants::{Answering, Cached, SharedAnswer};
-use crate::report::BackupsReport;
+use crate::report::BackupAges;
 use report::{JobView, JobsView, LettersView, OperationsReport, ReplayView, TrailAnswer, TrailView, WaitingView};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub trait OperationsSource: Send + Sync + 'static {
     fn letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>>;
 
     /// What the server's report says of them.
-    fn backups(&self) -> BackupsReport;
+    fn backups(&self) -> BackupAges;
 
     /// The last replay that was asked for.
     fn replay(&self) -> Option<ReplayView>;

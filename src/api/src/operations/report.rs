@@ -3,7 +3,7 @@
 
 use crate::plants::report::Outage;
 use crate::proof::Proof;
-use crate::report::BackupsReport;
+use crate::report::BackupAges;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -159,7 +159,7 @@ pub struct OperationsReport {
     pub letters: LettersView,
     pub replay: Option<ReplayView>,
     pub trail: TrailView,
-    pub backups: BackupsReport,
+    pub backups: BackupAges,
     /// Of jobs and letters; the trail has its own.
     pub proofs: Vec<Proof>,
 }

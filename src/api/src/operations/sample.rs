@@ -5,7 +5,7 @@ use super::{NotReplayed, OperationsSource};
 use crate::plants::Answering;
 use crate::plants::report::Proven;
 use crate::proof::Proof;
-use crate::report::{BackupReport, BackupsReport};
+use crate::report::{BackupAge, BackupAges};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -86,8 +86,8 @@ impl OperationsSource for SampleOperations {
         self.answer("letters", vec![waiting])
     }
 
-    fn backups(&self) -> BackupsReport {
-        let backup = BackupReport {
+    fn backups(&self) -> BackupAges {
+        let backup = BackupAge {
             database: "genims_hr_db".to_owned(),
             every_seconds: 86_400,
             kept_seconds: 691_200,
@@ -98,9 +98,9 @@ impl OperationsSource for SampleOperations {
             bytes: 2_048,
             error: Some(HOSTILE.to_owned()),
         };
-        let missing = BackupReport { late: Some(true), ..BackupReport::default() };
+        let missing = BackupAge { late: Some(true), ..BackupAge::default() };
         let (folder, items) = (Some(HOSTILE.to_owned()), vec![backup, missing]);
-        BackupsReport { folder, looked_ms: Some(NOW_MS), last_error: None, items }
+        BackupAges { folder, looked_ms: Some(NOW_MS), last_error: None, items }
     }
 
     fn replay(&self) -> Option<ReplayView> {

@@ -14,7 +14,7 @@ use genims_api::operations::report::{JobView, ReplayView, TrailAnswer, WaitingVi
 use genims_api::operations::{NotReplayed, OperationsSource};
 use genims_api::plants::Answering;
 use genims_api::plants::report::Proven;
-use genims_api::report::BackupsReport;
+use genims_api::report::BackupAges;
 use genims_databases::configured::if_configured;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use jobs::JobReader;
@@ -81,7 +81,7 @@ impl OperationsSource for OperationsReader {
         Box::pin(self.letters.letters())
     }
 
-    fn backups(&self) -> BackupsReport {
+    fn backups(&self) -> BackupAges {
         self.backups.report()
     }
 
