@@ -41,6 +41,7 @@ mod leftovers;
 mod letters;
 mod lineage;
 mod locks;
+mod logs;
 mod mirror;
 mod monitoring;
 mod mysql;
@@ -48,6 +49,7 @@ mod numbers;
 mod one_step_back;
 mod passwords;
 mod plants;
+mod plants_day;
 mod platform;
 mod pooler;
 mod positions;
@@ -167,8 +169,10 @@ fn main() -> ExitCode {
         doctor::tests,
         checklist::tests,
         commands::tests,
+        logs::tests,
         foreign::tests,
         monitoring::tests,
+        plants_day::tests,
         browser::tests,
         readme::tests,
         runbook::tests,

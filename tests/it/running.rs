@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a tool box: which tools are in use changes with the topics")]
 
+use crate::logs::holds_no_secret;
 use chrono::{Days, NaiveDate, NaiveTime, Utc};
 use std::fmt::Debug;
 use std::fs::File;
@@ -40,10 +41,13 @@ impl Running {
     }
 
     /// `kill -9`.
+    #[track_caller]
     pub(crate) fn kill(&self) {
         let mut child = self.child.lock().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+        drop(child);
+        holds_no_secret(&self.log);
     }
 
     /// Asks the process to end (SIGTERM).
@@ -53,10 +57,14 @@ impl Running {
     }
 
     /// Waits for the process to end by itself; `None` when it has not within `limit`.
+    #[track_caller]
     pub(crate) fn wait(&self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;
         loop {
             let ended = self.child.lock().unwrap().try_wait().unwrap();
+            if ended.is_some() {
+                holds_no_secret(&self.log);
+            }
             if ended.is_some() || Instant::now() >= deadline {
                 return ended;
             }

@@ -1,6 +1,8 @@
 //! What the page shows, as words and numbers that are ready to print. Enters: a snapshot and the points of the charts. Leaves: the
 //! page, or the part of it that changes each second. Everything that others wrote is escaped by the template.
 
+mod lines;
+
 use super::charts::{self, Drawn};
 use super::format;
 use super::past::Point;
@@ -10,6 +12,7 @@ use super::sign::Signed;
 use super::snapshot::{Flow, ServerSnapshot};
 use super::talkers::TalkerRow;
 use askama::Template;
+use lines::RouteRow;
 
 /// Master data that was not looked at for so long is old.
 const MASTER_DATA_OLD_SECONDS: f64 = 60.0;
@@ -37,6 +40,7 @@ pub(crate) struct Board<'a> {
     tiles: Vec<Tile<'a>>,
     charts: Vec<Drawn>,
     flows: Vec<Row<'a>>,
+    routes: Vec<RouteRow<'a>>,
     listeners: Vec<ListenerRow<'a>>,
     talkers: Vec<TalkerRow<'a>>,
     /// Clients that are not shown.
@@ -104,6 +108,7 @@ impl<'a> Board<'a> {
             tiles: tiles(snapshot),
             charts: charts::of(points),
             flows: rows(snapshot),
+            routes: lines::routes(snapshot),
             listeners: report.sources.iter().map(door).collect(),
             other_talkers: format::count(snapshot.talkers.unshown()),
             talkers: snapshot.talkers.rows(),
@@ -150,6 +155,7 @@ pub fn level(flow: &Flow) -> &'static str {
 fn tiles(snapshot: &ServerSnapshot) -> Vec<Tile<'_>> {
     let mut tiles = flow_tiles(snapshot);
     tiles.extend(state_tiles(snapshot));
+    tiles.push(lines::backups(snapshot));
     tiles
 }
 

@@ -14,7 +14,8 @@
 //! - [`http`]: all of it over HTTP; `socket`: its connections, with TLS or without
 //! - [`summary`]: one line on the log every ten seconds
 
-pub mod board;
+pub mod backups;
+mod board;
 mod chart;
 mod charts;
 pub mod format;

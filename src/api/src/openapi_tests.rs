@@ -4,7 +4,7 @@ use super::http;
 use super::operations::SampleOperations;
 use super::past::Point;
 use super::plants::SamplePlants;
-use super::report::{ClockReport, GapReport, RefusalReport, RouteReport, ServerReport, ShardReport};
+use super::report::{ClockReport, GapReport, RefusalReport, ServerReport, ShardReport};
 use super::sign::file::{User, UserFile};
 use super::sign::role::Role;
 use super::sign::{Doorway, Sign, Users};
@@ -33,7 +33,6 @@ pub(super) fn report() -> ServerReport {
     report.sinks[0].gaps.push(GapReport::default());
     ServerReport {
         shards: vec![ShardReport::default()],
-        routes: vec![RouteReport::default()],
         refusals: vec![RefusalReport::default()],
         clocks: vec![ClockReport { offset_seconds: Some(0.1), ..ClockReport::default() }],
         dead_letter_reasons: (0..60).map(|no| (format!("reason_{no}").into(), no)).collect(),
@@ -344,7 +343,7 @@ async fn limits_are_those_that_are_described() {
         }
         lists += 1;
     }
-    assert_eq!((lists, longer), (6, 3), "of clients, machines and reasons there are 60");
+    assert_eq!((lists, longer), (7, 3), "of clients, machines and reasons there are 60");
     let answer = trial.ask("GET", "/api/v1/listeners?kind=sink", None).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "what a list does not look at is not passed in silence");
 }

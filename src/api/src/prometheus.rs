@@ -192,6 +192,11 @@ fn server(page: &mut Page<'_>, report: &ServerReport) -> fmt::Result {
         ("database_up", "Whether a database of the registry answered when it was asked last, once a minute."),
         asked.map(|(name, answers)| (label("database", name), f64::from(u8::from(answers)))),
     )?;
+    let backups = || report.backups.items.iter();
+    let aged = backups().filter_map(|backup| Some((label("database", &backup.database), backup.age_seconds?)));
+    page.gauges(("backup_age_seconds", "Age of the newest complete backup in the folder of [backups]."), aged)?;
+    let judged = backups().filter_map(|backup| Some((label("database", &backup.database), u64::from(backup.late?))));
+    page.gauges(("backup_late", "1 where it is older than the registry wants it, or there is none."), judged)?;
     page.counters(
         ("dead_letters", "Records set aside, by reason."),
         report.dead_letter_reasons.iter().map(|(reason, count)| (label("reason", reason), *count)),

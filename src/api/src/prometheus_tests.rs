@@ -92,9 +92,11 @@ fn no_name_is_lost() {
     assert_eq!(names, NAMES);
 }
 
-const NAMES: [&str; 58] = [
+const NAMES: [&str; 60] = [
     "acks_total",
     "at_risk_records",
+    "backup_age_seconds",
+    "backup_late",
     "build_info",
     "catalogue_machines",
     "catalogue_sensors",

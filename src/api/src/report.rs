@@ -39,6 +39,8 @@ pub struct ServerReport {
     #[schema(value_type = Vec<(String, u64)>)]
     pub remarks: Vec<(Word, u64)>,
     pub refusals: Vec<RefusalReport>,
+    #[serde(default)]
+    pub backups: BackupAges,
 }
 
 /// How often a door refused something since the start.
@@ -208,6 +210,39 @@ pub struct DatabaseReport {
     /// How it answered last, asked once a minute; `null` before, and where no connection is configured.
     pub answers: Option<bool>,
     pub last_error: Option<String>,
+}
+
+/// The backups in the folder that the configuration names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BackupAges {
+    /// `null`: none is named, so nothing is known of backups but how often they are to be made.
+    pub folder: Option<String>,
+    /// When the folder could be read last, milliseconds since 1970; `null` if never in this run.
+    pub looked_ms: Option<i64>,
+    /// Why it could not be read since.
+    pub last_error: Option<String>,
+    /// Of each database of the registry.
+    pub items: Vec<BackupAge>,
+}
+
+/// The backups of one database.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BackupAge {
+    pub database: String,
+    /// How often the registry wants one.
+    pub every_seconds: u64,
+    pub kept_seconds: u64,
+    /// Of the newest complete one; `null` where none is known.
+    pub age_seconds: Option<u64>,
+    /// Whether it is older than it may be, or there is none; `null` while nobody has looked.
+    pub late: Option<bool>,
+    /// How many are complete.
+    pub complete: u64,
+    /// Of the newest of these.
+    pub rows: u64,
+    pub bytes: u64,
+    /// What is wrong with one that is newer.
+    pub error: Option<String>,
 }
 
 /// A database server's clock against ours.

@@ -3,8 +3,8 @@
 use super::http;
 use super::past::Past;
 use super::report::{
-    ChangesReport, ClockReport, DatabaseReport, Latency, ListenerReport, Observe, ServerReport, SinkReport,
-    SourceReport, SpoolReport,
+    BackupAge, BackupAges, ChangesReport, ClockReport, DatabaseReport, Latency, ListenerReport, Observe, RouteReport,
+    ServerReport, SinkReport, SourceReport, SpoolReport,
 };
 use super::sign::Doorway;
 use super::snapshot::{Fill, ServerSnapshot};
@@ -90,6 +90,8 @@ pub(super) fn report() -> ServerReport {
             ..SpoolReport::default()
         },
         sinks,
+        routes: ["stops", "orders"].map(route).into(),
+        backups: backups(&databases),
         changes: changes.collect(),
         clocks: vec![ClockReport { complaint: Some(HOSTILE.to_owned()), ..ClockReport::default() }],
         databases,
@@ -97,6 +99,29 @@ pub(super) fn report() -> ServerReport {
         remarks: vec![("place".into(), 9)],
         ..ServerReport::default()
     }
+}
+
+fn route(name: &str) -> RouteReport {
+    RouteReport {
+        database: "genims_3_db".into(),
+        route: format!("{name}{HOSTILE}"),
+        events_total: 77,
+        rows_total: 154,
+        refused_total: 5,
+        busy_seconds: 1.5,
+    }
+}
+
+/// Each too old, of a folder that cannot be read any more.
+fn backups(databases: &[DatabaseReport]) -> BackupAges {
+    let backup = |database: &DatabaseReport| BackupAge {
+        database: database.name.clone(),
+        age_seconds: Some(90_000),
+        late: Some(true),
+        ..BackupAge::default()
+    };
+    let (folder, last_error) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
+    BackupAges { folder, looked_ms: Some(0), last_error, items: databases.iter().map(backup).collect() }
 }
 
 /// More than a snapshot tells one by one.
@@ -168,6 +193,12 @@ async fn the_page_is_whole_small_and_takes_no_markup_from_others() {
         "log of events",
         "unknown_sensor",
         "1 h 23 min",
+        "genims deadletter list --reason refused_by_database --json",
+        ">stops&#60;",
+        "data-label=\"Rows\" class=\"number\">154<",
+        "1 d 1 h <span class=\"unit\">old at most",
+        "17 of 17 databases have none that is young enough",
+        "Old: the folder cannot be read",
         "123\u{a0}456\u{a0}789",
         "FROM genims_internal.ingest_batches",
         "spool_id = &#39;o&#39;&#39;clock&#39;",
@@ -279,6 +310,9 @@ async fn page_api_and_metrics_tell_the_same_numbers() {
     assert_eq!(json("/api/v1/flows?limit=500").await["items"], stats["flows"]);
     assert_eq!(json("/api/v1/listeners").await["items"], stats["sources"]);
     assert_eq!(json("/api/v1/proofs").await["items"], stats["proofs"]);
+    assert_eq!(json("/api/v1/routes").await["items"], stats["routes"]);
+    assert_eq!(stats["routes"][1]["rows_total"], 154);
+    assert_eq!(stats["backups"]["items"][16]["late"], true);
     let talkers = json("/api/v1/talkers?limit=500").await;
     let busiest = stats["talkers"]["busiest"].as_array().unwrap();
     assert_eq!((&talkers["total"], talkers["items"].as_array().unwrap().len()), (&60.into(), 60));
@@ -287,6 +321,8 @@ async fn page_api_and_metrics_tell_the_same_numbers() {
     assert!(page.contains("Top talkers") && page.contains("50 other clients"), "{page}");
     let (_, _, metrics) = get("/metrics").await;
     assert!(metrics.contains(r#"genims_sink_lag_records{sink="postgres"} 123456789"#), "{metrics}");
+    assert!(metrics.contains("genims_backup_age_seconds{database=\"genims_16_db\"} 90000\n"), "{metrics}");
+    assert!(metrics.contains("genims_backup_late{database=\"genims_16_db\"} 1\n"), "{metrics}");
     assert_eq!(stats["flows"][0]["pending"], 123_456_789);
     assert_eq!(stats["flows"][0]["dropped"], 3);
 }

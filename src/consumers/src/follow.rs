@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// Bounds of the loop; not for configuration files.
 #[derive(Clone, Copy, Debug)]
@@ -246,14 +247,17 @@ impl<T: Target, L: Log> Follower<T, L> {
         if let Some(seed) = self.options.jitter_seed {
             backoff = backoff.with_jitter_seed(seed);
         }
+        // Each line about the batch says which, also those of the store: its place in the log is its id, in the ledger as well.
+        let (sink, first_offset, next_offset) = (self.target.name(), batch.first_offset, batch.next_offset);
+        let span = tracing::warn_span!("batch", sink, first_offset, next_offset);
         loop {
             let grace = self.options.stop_grace;
             let attempt = tokio::select! {
                 biased;
-                attempt = self.attempt(&mut batch) => attempt,
+                attempt = self.attempt(&mut batch).instrument(span.clone()) => attempt,
                 () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => return Ok(None),
             };
-            if let Some(step) = self.retry_later(attempt)? {
+            if let Some(step) = span.in_scope(|| self.retry_later(attempt))? {
                 return Ok(Some(step));
             }
             self.check_kept()?;

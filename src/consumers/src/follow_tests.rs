@@ -11,6 +11,7 @@ use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::sample;
 use parking_lot::Mutex;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -358,4 +359,34 @@ async fn what_a_loop_attempted_is_known_to_the_one_in_its_place() {
     *trial.database.lock() = Database::default();
     trial.run(3).await;
     assert_eq!(trial.database.lock().written[0], 3, "it may have landed, whatever the database says");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_line_about_a_batch_says_which_it_is() {
+    let kept = Kept::default();
+    let writer = kept.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let listens = tracing::subscriber::set_default(log);
+    let trial = Trial::new(&[Fault::Lost]);
+    trial.run(3).await;
+    drop(listens);
+    let text = String::from_utf8(kept.0.lock().clone()).expect("text");
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("not committed")).collect();
+    let [line] = told.as_slice() else { panic!("not one line: {text}") };
+    assert!(line.contains(r#"batch{sink="fake" first_offset=0 next_offset=3}"#), "{line}");
 }

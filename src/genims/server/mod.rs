@@ -11,6 +11,7 @@
 //! - [`etl`]: the jobs that fill reporting and warehouse, by schedule
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
+//! - [`backups`]: how old they are
 //! - [`clocks`]: our clock against the databases'
 //! - [`reach`]: whether each database of the registry answers
 //! - [`observe`]: the report of everything; [`plants`]: what the pages of plants ask for
@@ -26,6 +27,7 @@
 //! Nothing here needs a database to be up: with an empty journal the server waits [`FIRST_CATALOGUE_WAIT`] for master data
 //! before it opens its doors, then opens them anyway.
 
+mod backups;
 mod changes;
 mod clocks;
 mod doors;
@@ -230,7 +232,7 @@ impl Server {
             (sinks, routed.unwrap_or_default()),
             changes,
             clocks.clone(),
-            databases.clone(),
+            (databases.clone(), backups::Backups::new(&settings, environment)?),
             doorway.refusals.clone(),
         ));
         let plants = plants::PlantReader::new(&settings, environment, stream.keeper.directory().clone())?;

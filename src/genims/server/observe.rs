@@ -1,6 +1,7 @@
 //! Fills the report from everybody's counters.
 
 use super::RoutedView;
+use super::backups::Backups;
 use super::changes::ChangesView;
 use super::clocks::Watched;
 use super::master;
@@ -46,6 +47,7 @@ pub(super) struct Observer {
     master: Arc<Mutex<master::Status>>,
     clocks: Vec<Arc<Watched>>,
     databases: Vec<Arc<Asked>>,
+    pub(super) backups: Arc<Backups>,
     counted_from: u64,
     doors: Mutex<HashMap<String, (String, DoorMetrics)>>,
     refusals: Arc<Refusals>,
@@ -64,7 +66,7 @@ impl Observer {
         (sinks, routed): (Vec<SinkView>, Vec<RoutedView>),
         changes: Vec<ChangesView>,
         clocks: Vec<Arc<Watched>>,
-        databases: Vec<Arc<Asked>>,
+        (databases, backups): (Vec<Arc<Asked>>, Arc<Backups>),
         refusals: Arc<Refusals>,
     ) -> Self {
         Self {
@@ -81,6 +83,7 @@ impl Observer {
             master,
             clocks,
             databases,
+            backups,
             counted_from: stream.counted_from,
             doors: Mutex::default(),
             refusals,
@@ -312,6 +315,7 @@ impl Observe for Observer {
             dead_letter_reasons: self.accounts.set_aside_by_reason().into_iter().map(owned).collect(),
             remarks: RemarkKind::ALL.map(|kind| owned((kind.as_str(), self.intake.remarks().count(kind)))).to_vec(),
             refusals: self.refusals(),
+            backups: self.backups.report(),
         }
     }
 

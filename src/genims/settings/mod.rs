@@ -36,7 +36,7 @@ use toml::{Table, Value};
 pub const DEFAULT: &str = include_str!("../../../config/genims.toml");
 
 /// What stands at the top of the file.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "data_dir",
     "http",
     "listeners",
@@ -48,6 +48,7 @@ const SECTIONS: [&str; 11] = [
     "routes",
     "rows",
     "dead_letters",
+    "backups",
 ];
 const DATA_DIR: &str = ".genims/server";
 const LISTENERS_MAX: usize = 64;
@@ -105,7 +106,15 @@ pub struct Settings {
     /// Without the section no rows for tables are taken.
     pub rows: Option<RowOptions>,
     pub dead_letters: DeadLetterOptions,
+    pub backups: BackupOptions,
     source: Source,
+}
+
+/// `[backups]`: where they lie.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackupOptions {
+    pub folder: Option<PathBuf>,
 }
 
 /// `[routes]`: events become rows of the other databases.
@@ -245,6 +254,7 @@ impl Settings {
             },
             rows: rows(&mut root, faults),
             dead_letters: section(&mut root, &options::DEAD_LETTERS, faults),
+            backups: section(&mut root, &options::BACKUPS, faults),
             source,
         };
         ranges::check(&settings, &listeners, faults);

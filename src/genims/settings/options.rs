@@ -2,9 +2,11 @@
 //! by and that [`reference`](super::reference) prints; that it has the keys of the options' types, and no others, is
 //! held by a test.
 
+mod backups;
 mod clients;
 mod http;
 
+pub(super) use backups::BACKUPS;
 pub(super) use clients::CLIENTS;
 pub(super) use http::{HTTP, HTTP_TLS};
 
@@ -422,7 +424,7 @@ pub(super) const DEAD_LETTERS: Section = Section {
 };
 
 /// In the order of the file.
-pub(super) const ALL: [Section; 17] = [
+pub(super) const ALL: [Section; 18] = [
     TOP,
     HTTP,
     HTTP_TLS,
@@ -440,4 +442,5 @@ pub(super) const ALL: [Section; 17] = [
     ROUTES,
     ROWS,
     DEAD_LETTERS,
+    BACKUPS,
 ];

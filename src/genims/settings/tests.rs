@@ -314,6 +314,7 @@ fn the_reference_has_the_keys_that_are_read_and_no_others() {
         (options::ROUTES, &[], keys_of::<RouteOptions>()),
         (options::ROWS, &[], keys_of::<RowOptions>()),
         (options::DEAD_LETTERS, &[], keys_of::<DeadLetterOptions>()),
+        (options::BACKUPS, &[], keys_of::<BackupOptions>()),
     ] {
         let told: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
         let read: Vec<&str> = taken_apart.iter().copied().chain(read.iter().map(String::as_str)).collect();

@@ -111,6 +111,13 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
+    /// What is asked of addresses like these fails from now on, also what is kept from before.
+    pub(super) fn refuse(&self, addresses: &[&str]) {
+        self.devtools("Network.enable", json!({}));
+        self.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": true }));
+        self.devtools("Network.setBlockedURLs", json!({ "urls": addresses }));
+    }
+
     /// What a script of a function's body returns.
     #[track_caller]
     pub(super) fn run(&self, script: &str, arguments: &[Value]) -> Value {

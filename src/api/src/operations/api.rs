@@ -25,7 +25,7 @@ pub(crate) fn acts() -> OpenApiRouter<Seen> {
     OpenApiRouter::default().routes(routes!(replay))
 }
 
-/// Jobs with their last runs, dead letters that wait, the last replay, audit chains, how often databases are to be saved.
+/// Jobs with their last runs, dead letters that wait, the last replay, audit chains, backups with their age.
 #[utoipa::path(
     get,
     context_path = PREFIX,

@@ -25,9 +25,8 @@ pub(crate) use sample::SampleOperations;
 
 use crate::plants::report::{Outage, Proven};
 use crate::plants::{Answering, Cached, SharedAnswer};
-use report::{
-    BackupRule, JobView, JobsView, LettersView, OperationsReport, ReplayView, TrailAnswer, TrailView, WaitingView,
-};
+use crate::report::BackupAges;
+use report::{JobView, JobsView, LettersView, OperationsReport, ReplayView, TrailAnswer, TrailView, WaitingView};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -59,7 +58,8 @@ pub trait OperationsSource: Send + Sync + 'static {
 
     fn letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>>;
 
-    fn backups(&self) -> Vec<BackupRule>;
+    /// What the server's report says of them.
+    fn backups(&self) -> BackupAges;
 
     /// The last replay that was asked for.
     fn replay(&self) -> Option<ReplayView>;

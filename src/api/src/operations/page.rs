@@ -1,7 +1,8 @@
 //! `/operations`: jobs, dead letters, audit chains and backups as words and numbers that are ready to print.
 
 use super::chains::{ChainsPart, old};
-use super::report::{BackupRule, JobRunView, JobView, OperationsReport, ReplayView, WaitingView};
+use super::report::{JobRunView, JobView, OperationsReport, ReplayView, WaitingView};
+use crate::backups::BackupsPart;
 use crate::format;
 use crate::plants::clock;
 use crate::proof::Proof;
@@ -22,7 +23,7 @@ pub(super) struct OperationsPage<'a> {
     letters: Vec<LetterRow<'a>>,
     replay: Option<(&'static str, String)>,
     trail: ChainsPart<'a>,
-    backups: Vec<BackupRow<'a>>,
+    backups: BackupsPart<'a>,
     proofs: &'a [Proof],
     signed: Option<Signed>,
 }
@@ -49,12 +50,6 @@ struct LetterRow<'a> {
     records: String,
 }
 
-struct BackupRow<'a> {
-    database: &'a str,
-    every: String,
-    kept: String,
-}
-
 impl<'a> OperationsPage<'a> {
     pub(super) fn new(report: &'a OperationsReport, version: &'a str, signed: Option<Signed>) -> Self {
         let now_ms = report.taken_ms;
@@ -62,17 +57,23 @@ impl<'a> OperationsPage<'a> {
         let trail = ChainsPart::new(&report.trail, now_ms);
         let jobs_old = old(report.jobs.outage.as_ref(), report.jobs.answered_ms, now_ms);
         let letters_old = old(report.letters.outage.as_ref(), report.letters.answered_ms, now_ms);
-        let is_old = jobs_old.is_some() || letters_old.is_some() || trail.old.is_some();
+        let (backups, late) = (BackupsPart::new(&report.backups, now_ms), report.backups.late());
+        let is_old = [&jobs_old, &letters_old, &trail.old, &backups.old].into_iter().any(Option::is_some);
         let failed = jobs.iter().filter(|job| job.level == "bad").count();
         let waiting: i64 = report.letters.items.iter().map(|waiting| waiting.letters).sum();
         let level = match () {
-            () if failed > 0 || trail.broken() > 0 => "bad",
+            () if failed > 0 || trail.broken() > 0 || late > 0 => "bad",
             () if is_old || waiting > 0 => "warn",
             () => "good",
         };
         let doubt = if is_old { "; not all of it is known, or it is old" } else { "" };
+        let of = report.backups.items.len();
+        let unsaved = match late {
+            0 => String::new(),
+            _ => format!("; {late} of {of} databases have no backup that is young enough"),
+        };
         let verdict = format!(
-            "{}, {failed} of which failed last; {waiting} waiting dead {}; {}, {} of which broken{doubt}",
+            "{}, {failed} of which failed last; {waiting} waiting dead {}; {}, {} of which broken{unsaved}{doubt}",
             counted(jobs.len(), "job"),
             noun(waiting, "letter"),
             counted(trail.rows.len(), "audit chain"),
@@ -89,7 +90,7 @@ impl<'a> OperationsPage<'a> {
             letters: report.letters.items.iter().map(letter_row).collect(),
             replay: report.replay.as_ref().map(|replay| told(replay, now_ms)),
             trail,
-            backups: report.backups.iter().map(backup_row).collect(),
+            backups,
             proofs: &report.proofs,
             signed,
         }
@@ -127,11 +128,6 @@ fn job_row(job: &JobView, now_ms: i64) -> JobRow<'_> {
 fn letter_row(waiting: &WaitingView) -> LetterRow<'_> {
     let number = |count: i64| format::count(count.unsigned_abs());
     LetterRow { reason: &waiting.reason, letters: number(waiting.letters), records: number(waiting.records) }
-}
-
-fn backup_row(rule: &BackupRule) -> BackupRow<'_> {
-    let span = |seconds: u64| format::span(seconds as f64);
-    BackupRow { database: &rule.database, every: span(rule.every_seconds), kept: span(rule.kept_seconds) }
 }
 
 /// How far the last replay is, or what became of it.

@@ -3,6 +3,7 @@
 
 use crate::plants::report::Outage;
 use crate::proof::Proof;
+use crate::report::BackupAges;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -102,14 +103,6 @@ pub struct WaitingView {
     pub records: i64,
 }
 
-/// How often a database is to be saved. Where its backups are is said to `genims backup due`, and not to the server.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct BackupRule {
-    pub database: String,
-    pub every_seconds: u64,
-    pub kept_seconds: u64,
-}
-
 /// The last replay that somebody asked for here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct ReplayView {
@@ -166,7 +159,7 @@ pub struct OperationsReport {
     pub letters: LettersView,
     pub replay: Option<ReplayView>,
     pub trail: TrailView,
-    pub backups: Vec<BackupRule>,
+    pub backups: BackupAges,
     /// Of jobs and letters; the trail has its own.
     pub proofs: Vec<Proof>,
 }

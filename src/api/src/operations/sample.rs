@@ -1,12 +1,11 @@
 //! Jobs, chains and letters for tests: one of each kind.
 
-use super::report::{
-    BackupRule, BreakView, ChainView, HeadView, JobRunView, JobView, ReplayView, TrailAnswer, WaitingView,
-};
+use super::report::{BreakView, ChainView, HeadView, JobRunView, JobView, ReplayView, TrailAnswer, WaitingView};
 use super::{NotReplayed, OperationsSource};
 use crate::plants::Answering;
 use crate::plants::report::Proven;
 use crate::proof::Proof;
+use crate::report::{BackupAge, BackupAges};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -87,8 +86,21 @@ impl OperationsSource for SampleOperations {
         self.answer("letters", vec![waiting])
     }
 
-    fn backups(&self) -> Vec<BackupRule> {
-        vec![BackupRule { database: "genims_hr_db".to_owned(), every_seconds: 86_400, kept_seconds: 691_200 }]
+    fn backups(&self) -> BackupAges {
+        let backup = BackupAge {
+            database: "genims_hr_db".to_owned(),
+            every_seconds: 86_400,
+            kept_seconds: 691_200,
+            age_seconds: Some(10_800),
+            late: Some(false),
+            complete: 4,
+            rows: 1_234,
+            bytes: 2_048,
+            error: Some(HOSTILE.to_owned()),
+        };
+        let missing = BackupAge { late: Some(true), ..BackupAge::default() };
+        let (folder, items) = (Some(HOSTILE.to_owned()), vec![backup, missing]);
+        BackupAges { folder, looked_ms: Some(NOW_MS), last_error: None, items }
     }
 
     fn replay(&self) -> Option<ReplayView> {

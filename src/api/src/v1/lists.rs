@@ -3,7 +3,7 @@
 use super::{PREFIX, Seen};
 use crate::problem::Problem;
 use crate::proof::Proof;
-use crate::report::{SourceReport, Word};
+use crate::report::{RouteReport, SourceReport, Word};
 use crate::sign::file::User;
 use crate::sign::role::Role;
 use crate::snapshot::Flow;
@@ -115,6 +115,19 @@ pub(super) async fn flows(State(seen): State<Seen>, uri: Uri, wanted: Wanted<Flo
 pub(super) async fn listeners(State(seen): State<Seen>, uri: Uri, wanted: Wanted<Part>) -> Listed<SourceReport> {
     let snapshot = seen.window.snapshot();
     list(&understood(wanted, &uri)?, "", &uri, snapshot.taken_ms, snapshot.report.sources)
+}
+
+/// Routes by which events become rows of other databases: what each has done since the start; pages.
+#[utoipa::path(
+    get,
+    context_path = PREFIX,
+    path = "/routes",
+    params(Part),
+    responses((status = 200, description = "A page of them.", body = List<RouteReport>))
+)]
+pub(super) async fn routes(State(seen): State<Seen>, uri: Uri, wanted: Wanted<Part>) -> Listed<RouteReport> {
+    let snapshot = seen.window.snapshot();
+    list(&understood(wanted, &uri)?, "", &uri, snapshot.taken_ms, snapshot.report.routes)
 }
 
 /// Clients by what they send, the busiest first; pages.

@@ -54,6 +54,7 @@ pub(crate) fn router(doorway: &Doorway) -> OpenApiRouter<Seen> {
         .routes(routes!(lists::flows))
         .routes(routes!(flow))
         .routes(routes!(lists::listeners))
+        .routes(routes!(lists::routes))
         .routes(routes!(lists::talkers))
         .routes(routes!(lists::dead_letters))
         .routes(routes!(lists::proofs))

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use genims_dev::{SERVER_DATA, Stack, StackOptions};
 use genims_terminal::say;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steps::{Steps, Tools};
@@ -67,7 +68,15 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    // The last line in any case: what people look for when the demo is over.
+    say!("\n{}", dashboard(steps.dashboard(), args.keep));
     Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where the dashboard is, or how it stays.
+fn dashboard(address: SocketAddr, kept: bool) -> String {
+    let how = if kept { "" } else { ", with KEEP=1 (--keep) for as long as you like; this one was stopped" };
+    format!("Dashboard: http://{address}/{how}")
 }
 
 /// What a demo left whose databases are gone.
@@ -78,5 +87,19 @@ fn delete_log(folder: &Path) -> anyhow::Result<()> {
             Err(error).with_context(|| format!("cannot delete {}", data.display()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_has_the_address_of_the_dashboard_and_says_whether_somebody_is_there() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 9_400));
+        assert_eq!(dashboard(address, true), "Dashboard: http://127.0.0.1:9400/");
+        let stopped = dashboard(address, false);
+        assert!(stopped.starts_with("Dashboard: http://127.0.0.1:9400/,"), "{stopped}");
+        assert!(stopped.contains("KEEP=1") && !stopped.contains('\n'), "{stopped}");
     }
 }

@@ -223,10 +223,15 @@ impl Steps {
         }
     }
 
+    /// Where the page is.
+    pub(super) fn dashboard(&self) -> SocketAddr {
+        self.addresses.http
+    }
+
     pub(super) fn leave_running(&mut self, stack: &Stack) {
         let pid = self.server.take().map_or(0, |server| server.id());
         say!("\nEverything is left running:");
-        say!("    http://{}/    dashboard of the server, pid {pid}", self.addresses.http);
+        say!("    genims serve, pid {pid}");
         say!("    mqtt {}  tcp {}  line {}", self.addresses.mqtt, self.addresses.tcp, self.addresses.line);
         say!("    {}", stack.postgres_url("genims_operations_db"));
         say!("    {}", stack.mongodb_url());

@@ -7,14 +7,16 @@ mod replays;
 mod trail;
 
 use super::ServerError;
+use super::backups::Backups;
+use super::observe::Observer;
 use crate::settings::Settings;
-use genims_api::operations::report::{BackupRule, JobView, ReplayView, TrailAnswer, WaitingView};
+use genims_api::operations::report::{JobView, ReplayView, TrailAnswer, WaitingView};
 use genims_api::operations::{NotReplayed, OperationsSource};
 use genims_api::plants::Answering;
 use genims_api::plants::report::Proven;
-use genims_api::report::Observe;
+use genims_api::report::BackupAges;
 use genims_databases::configured::if_configured;
-use genims_databases::{Database, Environment, PostgresSettings, Registry};
+use genims_databases::{Environment, PostgresSettings, Registry};
 use jobs::JobReader;
 use letters::LetterReader;
 use replays::Replays;
@@ -29,7 +31,7 @@ pub(super) struct OperationsReader {
     trail: TrailReader,
     letters: LetterReader,
     replays: Replays,
-    backups: Vec<BackupRule>,
+    backups: Arc<Backups>,
 }
 
 impl OperationsReader {
@@ -37,7 +39,7 @@ impl OperationsReader {
     pub(super) fn new(
         settings: &Settings,
         environment: &Environment,
-        observer: Arc<dyn Observe>,
+        observer: Arc<Observer>,
         stop: &CancellationToken,
     ) -> Result<Arc<Self>, ServerError> {
         let registry = Registry::load(None)?;
@@ -46,17 +48,12 @@ impl OperationsReader {
             Some(_) => if_configured(PostgresSettings::from_environment(registry.get(OPERATIONS)?, environment))?,
             None => None,
         };
-        let rule = |database: &Database| BackupRule {
-            database: database.name.clone(),
-            every_seconds: database.backup_every.as_secs(),
-            kept_seconds: database.backups_kept.as_secs(),
-        };
         Ok(Arc::new(Self {
             jobs: JobReader::new(&registry, environment)?,
             trail: TrailReader::new(settings, &registry, environment)?,
             letters: LetterReader::new(operations.clone()),
+            backups: observer.backups.clone(),
             replays: Replays::new(settings, environment, operations, (observer, stop.clone())),
-            backups: registry.all().iter().map(rule).collect(),
         }))
     }
 
@@ -65,6 +62,7 @@ impl OperationsReader {
         tokio::select! {
             () = self.jobs.close_when_idle() => {}
             () = self.letters.close_when_idle() => {}
+            () = self.backups.clone().run(stop.clone()) => {}
             () = stop.cancelled() => {}
         }
     }
@@ -83,8 +81,8 @@ impl OperationsSource for OperationsReader {
         Box::pin(self.letters.letters())
     }
 
-    fn backups(&self) -> Vec<BackupRule> {
-        self.backups.clone()
+    fn backups(&self) -> BackupAges {
+        self.backups.report()
     }
 
     fn replay(&self) -> Option<ReplayView> {

@@ -1,0 +1,13 @@
+//! The keys of backups.
+
+use super::{Section, Text, key};
+
+pub(in super::super) const BACKUPS: Section = Section {
+    title: "backups",
+    kind: None,
+    keys: &[key(
+        "folder",
+        Text("a folder"),
+        "where `genims backup due --to` saves: how old backups are is shown from there, once a minute; nothing is written. Without it nothing is known of them",
+    )],
+};
