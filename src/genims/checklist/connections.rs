@@ -74,6 +74,7 @@ fn word(subject: Subject) -> &'static str {
         Subject::Tables => "tables",
         Subject::Size => "size",
         Subject::Clock => "clock",
+        Subject::Replication => "replication:",
     }
 }
 
