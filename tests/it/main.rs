@@ -73,6 +73,7 @@ mod sender;
 mod server;
 mod sign_in;
 mod sink;
+mod standby;
 mod stream;
 mod tally;
 mod verify;
@@ -134,6 +135,7 @@ fn main() -> ExitCode {
         mirror::tests,
         kill9::tests,
         lineage::tests,
+        standby::tests,
         positions::tests,
         locks::tests,
         sign_in::tests,

@@ -145,8 +145,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         match cli.command {
             Command::Serve => serve::run(settings()?, &environment).await,
             Command::Top(args) => top::run(args, &environment, || Ok(settings()?.http)).await,
-            Command::Provision(args) => provision::run(args).await,
-            Command::Seed(args) => seed::run(args).await,
+            Command::Provision(args) => provision::run(args, &environment).await,
+            Command::Seed(args) => seed::run(args, &environment).await,
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Capacity(args) => capacity::run(args, &settings()?, &environment).await,
