@@ -1,7 +1,8 @@
 //! A plant in which all is in use that a server writes into its data folder, and a look at whether a test knows every file.
 //!
 //! Not here: `first-secret`, which a start writes that asks people to sign in and has nobody to tell it, and
-//! `audit-checkpoints.json`, which `genims audit prune` writes by the code that writes `audit-heads.json`.
+//! `audit-checkpoints.json`, which `genims audit prune` writes by the code that writes `audit-heads.json`; `timelines.json`, which takes
+//! a failover of PostgreSQL: its unit tests raise its format, `standby` reads it after a restart.
 
 use crate::harness::Harness;
 use crate::routes::plant_of;

@@ -3,7 +3,7 @@
 use crate::capacity;
 use crate::harness::Harness;
 use crate::platform::Platform;
-use genims_databases::Registry;
+use genims_databases::{Engine, Registry};
 use genims_dev::Server;
 use genims_platform::doctor::{self, Diagnosis, DoctorReport, Grade, Subject};
 use libtest_mimic::Trial;
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// For all 17, whatever some of them do: one limit, not one for each.
 const SECONDS_MAX: f64 = 30.0;
 
-const SUBJECTS: [Subject; 11] = [
+const SUBJECTS: [Subject; 12] = [
     Subject::Reachable,
     Subject::Version,
     Subject::Tls,
@@ -29,6 +29,7 @@ const SUBJECTS: [Subject; 11] = [
     Subject::Tables,
     Subject::Size,
     Subject::Clock,
+    Subject::Replication,
 ];
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -67,6 +68,9 @@ fn everything_is_looked_at(harness: &'static Harness) {
     for database in &report.databases {
         let subjects: Vec<Subject> = database.checks.iter().map(|check| check.subject).collect();
         assert_eq!(subjects, SUBJECTS, "{}", database.database);
+        let replication = &database.check(Subject::Replication).unwrap().found;
+        let alone = if database.engine == Engine::Postgresql { "primary" } else { "alone" };
+        assert_eq!(replication, alone, "{}", database.database);
     }
     let output = platform.cli(&["doctor", "--json", "--timeout", "60s"], &[]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();

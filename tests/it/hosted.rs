@@ -122,7 +122,7 @@ fn what_needs_a_session_is_refused(harness: &'static Harness) {
 }
 
 /// What the doctor found of a database, and its remedy; `None` when it did not get so far.
-fn check(report: &Value, database: &str, subject: &str) -> Option<(String, String)> {
+pub(crate) fn check(report: &Value, database: &str, subject: &str) -> Option<(String, String)> {
     let databases = report["databases"].as_array().unwrap();
     let of = databases.iter().find(|entry| entry["database"] == database).unwrap();
     let check = of["checks"].as_array().unwrap().iter().find(|check| check["subject"] == subject)?;

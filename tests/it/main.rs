@@ -75,6 +75,7 @@ mod sender;
 mod server;
 mod sign_in;
 mod sink;
+mod standby;
 mod stream;
 mod tally;
 mod verify;
@@ -150,6 +151,7 @@ fn main() -> ExitCode {
         mirror::tests,
         kill9::tests,
         lineage::tests,
+        standby::tests,
         positions::tests,
         locks::tests,
         sign_in::tests,

@@ -5,11 +5,13 @@
 
 use super::dotenv;
 use super::errors::DatabaseError;
+use super::timelines::Timelines;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rights on a file with passwords that others must not have: the group may read, for a service that runs under another account.
 const MODE_FORBIDDEN: u32 = 0o027;
@@ -18,6 +20,8 @@ const MODE_FORBIDDEN: u32 = 0o027;
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: HashMap<String, String>,
+    /// What PostgreSQL's connections are judged by; without them every server is taken.
+    timelines: Option<Arc<Timelines>>,
 }
 
 impl Environment {
@@ -39,12 +43,23 @@ impl Environment {
         let process =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         variables.extend(process);
-        Ok(Self { variables })
+        Ok(Self { variables, timelines: None })
     }
 
     /// Exactly these variables.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        Self { variables: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, timelines: None }
+    }
+
+    /// The same; its PostgreSQL connections refuse what these know to be of before a failover.
+    pub fn with_timelines(mut self, timelines: Timelines) -> Self {
+        self.timelines = Some(Arc::new(timelines));
+        self
+    }
+
+    pub(super) fn timelines(&self) -> Option<Arc<Timelines>> {
+        self.timelines.clone()
     }
 
     /// A variable; an empty one counts as not set.

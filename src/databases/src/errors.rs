@@ -46,6 +46,18 @@ pub enum DatabaseError {
     )]
     Pooled { database: String, place: String },
 
+    #[error(
+        "{database} at {place}: {server} is a primary of before a failover: it writes timeline {timeline} of its cluster, which \
+         has come to timeline {newest} on another server; stop it and make it a standby of that one, or, if it is to be the \
+         primary again, stop `genims serve` and delete {file}"
+    )]
+    OldPrimary { database: String, place: String, server: String, timeline: u32, newest: u32, file: String },
+
+    #[error(
+        "{file} cannot be used: {cause}; start the release that wrote it, or delete it if no primary of before a failover runs"
+    )]
+    Timelines { file: String, cause: String },
+
     #[error("{database} at {place}: {}; {}", postgres_cause(source), postgres_remedy(source))]
     Postgres { database: String, place: String, source: tokio_postgres::Error },
 
@@ -131,6 +143,11 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
     false
 }
 
+/// Whether the last of several hosts is a standby, and no other takes writes; how tokio-postgres says it.
+fn refuses_writes(error: &tokio_postgres::Error) -> bool {
+    error.source().is_some_and(|cause| cause.to_string() == "database does not allow writes")
+}
+
 fn postgres_remedy(error: &tokio_postgres::Error) -> &'static str {
     match error.code() {
         Some(_) if refuses_parameter(error) => {
@@ -155,6 +172,7 @@ fn postgres_remedy(error: &tokio_postgres::Error) -> &'static str {
         Some(state) if *state == SqlState::DISK_FULL => "free space on the database server",
         Some(state) if sqlstate_is_transient(state) => "try again; if it lasts, look at the server's log",
         Some(_) => "look up the SQLSTATE in appendix A of the PostgreSQL manual",
+        None if refuses_writes(error) => "promote a standby, or start the primary",
         None if is_io(error) => "start the server, or mend host and port of its URL",
         None if error.to_string().contains("TLS") => {
             "compare sslmode and sslrootcert of its URL with the server's certificate and its `ssl` setting"

@@ -3,7 +3,8 @@
 //! - [`registry`]: config/databases.toml, one entry per database
 //! - [`environment`]: the process environment over `.env` (its lines: [`dotenv`]), secrets also from files
 //! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools; [`url`]: what no URL may
-//!   contain as it stands; [`roots`], [`pem`]: certificates; [`pooling`]: whether a pooler is in between
+//!   contain as it stands; [`roots`], [`pem`]: certificates; [`pooling`]: whether a pooler is in between; [`timelines`]: which
+//!   servers a failover has left behind
 //! - [`reader`]: queries of those who look, within bounds
 //! - [`configured`]: what is configured, without connecting
 //! - [`clock`]: a server's clock against ours
@@ -35,6 +36,7 @@ pub mod reader;
 pub mod registry;
 pub mod roots;
 pub mod schema;
+mod timelines;
 pub mod tls;
 mod url;
 
@@ -48,6 +50,7 @@ pub use postgres::PostgresSettings;
 pub use quoting::{literal, quoted};
 pub use registry::{Database, Engine, Registry};
 pub use schema::{Column, Constraints, Kind, Model, Table};
+pub use timelines::Timelines;
 pub use tokio_postgres::Client as PostgresClient;
 pub use tokio_postgres::{Error as PostgresError, Row as PostgresRow};
 

@@ -6,12 +6,14 @@
 use super::errors::DatabaseError;
 use super::postgres_url::{self, Parsed};
 use super::registry::Database;
+use super::timelines::Timelines;
 use super::tls::{self, Roots, SslMode};
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
 /// One server for all PostgreSQL databases.
 pub const SERVER_VARIABLE: &str = "GENIMS_POSTGRES_URL";
@@ -30,6 +32,13 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// What tokio-postgres takes when nothing is said.
 const KEEPALIVE_IDLE_UNSAID: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// The cluster, the timeline it is on, and who answers. The control file still says the old timeline for a while after a promotion;
+/// the name of the segment that is written does not. A standby writes none.
+const TIMELINE: &str = "SELECT system_identifier, \
+    CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
+    coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'the server at its socket') \
+    FROM pg_control_system()";
+
 /// How to reach one database.
 #[derive(Clone)]
 pub struct PostgresSettings {
@@ -40,6 +49,8 @@ pub struct PostgresSettings {
     roots: Option<Roots>,
     /// The database that the URL of the server names.
     named: Option<String>,
+    /// What tells a primary of before a failover.
+    timelines: Option<Arc<Timelines>>,
 }
 
 impl PostgresSettings {
@@ -61,6 +72,7 @@ impl PostgresSettings {
         {
             settings.config.password(password);
         }
+        settings.timelines = environment.timelines();
         Ok(settings)
     }
 
@@ -156,7 +168,7 @@ impl PostgresSettings {
             ssl_mode = SslMode::Disable;
         }
         config.ssl_mode(ssl_mode.negotiation());
-        Self { database: database.to_owned(), config, ssl_mode, roots, named: None }
+        Self { database: database.to_owned(), config, ssl_mode, roots, named: None, timelines: None }
     }
 
     /// The same server, another database.
@@ -260,7 +272,33 @@ impl PostgresSettings {
         });
         // Not among the options of the connection, which a pooler refuses; a pooler carries the time zone along.
         client.batch_execute("SET TIME ZONE 'UTC'").await.map_err(|source| self.error(source))?;
+        self.admit(&client).await?;
         Ok(client)
+    }
+
+    /// A server that comes back from before a failover takes writes as before, and may be the first of several hosts.
+    async fn admit(&self, client: &Client) -> Result<(), DatabaseError> {
+        let Some(timelines) = &self.timelines else { return Ok(()) };
+        let answers = match client.simple_query(TIMELINE).await {
+            Ok(answers) => answers,
+            // What speaks as PostgreSQL and has no timelines fails over in its own way.
+            Err(error) if error.as_db_error().is_some() => return Ok(()),
+            Err(error) => return Err(self.error(error)),
+        };
+        let said = answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?, row.get(2)?)),
+            _ => None,
+        });
+        let Some((cluster, timeline, server)) = said else { return Ok(()) };
+        let Ok(timeline) = u32::from_str_radix(timeline, 16) else { return Ok(()) };
+        timelines.admit(cluster, timeline).map_err(|newest| DatabaseError::OldPrimary {
+            database: self.database.clone(),
+            place: self.place(),
+            server: server.to_owned(),
+            timeline,
+            newest,
+            file: timelines.file(),
+        })
     }
 
     /// An error of this database's client, with its name and place.

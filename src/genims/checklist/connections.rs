@@ -75,6 +75,7 @@ fn word(subject: Subject) -> &'static str {
         Subject::Tables => "tables",
         Subject::Size => "size",
         Subject::Clock => "clock",
+        Subject::Replication => "replication:",
     }
 }
 

@@ -6,10 +6,11 @@ use genims_databases::{Environment, Registry};
 use genims_model::counted;
 use genims_platform::doctor::{self, Diagnosis, DoctorReport, Examination, Grade, Subject};
 use genims_terminal::say;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-/// Examine all 17 connections: reach, TLS, rights, latency, schema, clock; with a remedy beside each failure
+/// Examine all 17 connections: reach, TLS, rights, latency, schema, clock, replication; with a remedy beside each failure
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// Print the report as JSON
@@ -21,7 +22,7 @@ pub(crate) struct DoctorArgs {
 }
 
 /// The columns of the table; what is longer is told below it.
-const COLUMNS: [(&str, Subject); 9] = [
+const COLUMNS: [(&str, Subject); 10] = [
     ("version", Subject::Version),
     ("tls", Subject::Tls),
     ("rights", Subject::Rights),
@@ -31,6 +32,7 @@ const COLUMNS: [(&str, Subject); 9] = [
     ("tables", Subject::Tables),
     ("size", Subject::Size),
     ("clock", Subject::Clock),
+    ("replication", Subject::Replication),
 ];
 
 pub(crate) async fn run(args: DoctorArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
@@ -51,8 +53,21 @@ fn print(report: &DoctorReport) {
             row.iter().zip(&widths).map(|((text, grade), width)| painted(&format!("{text:<width$}"), *grade, colours));
         say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
+    for (server, found) in replication(report) {
+        say!("\nreplication of {server}: {found}");
+    }
     report.findings.iter().for_each(|finding| print_finding(finding, colours));
     say!("\n{}; {:.2} s", summary(report), report.seconds);
+}
+
+/// What did not fit into a cell, once for each server.
+fn replication(report: &DoctorReport) -> BTreeMap<&str, &str> {
+    let told = report.databases.iter().filter_map(|database| {
+        let found = database.check(Subject::Replication)?.found.as_str();
+        let server = database.place.rsplit_once('/').map_or(database.place.as_str(), |(server, _)| server);
+        (short(Subject::Replication, found) != found).then_some((server, found))
+    });
+    told.collect()
 }
 
 /// A database with a warning works, and is not as it should be.
@@ -100,6 +115,7 @@ fn short(subject: Subject, found: &str) -> &str {
     match subject {
         Subject::Tls | Subject::Tables => found.split([' ', ';', ',']).next().unwrap_or(found),
         Subject::Rights => found.rsplit("; ").next().unwrap_or(found),
+        Subject::Replication => found.split([' ', ',', ';', ':']).next().unwrap_or(found),
         _ => found,
     }
 }

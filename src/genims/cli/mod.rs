@@ -34,7 +34,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use genims::server::STOP_MAX;
 use genims::settings::{Settings, SettingsError};
-use genims_databases::Environment;
+use genims_databases::{Environment, Timelines};
 use genims_terminal::say;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -138,15 +138,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return validate::run(args, cli.config.as_deref());
     }
     init_log();
-    let environment = Environment::load(None)?;
+    let environment = fenced(Environment::load(None)?, &cli)?;
     let settings = || load_settings(cli.config.as_deref(), &environment);
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Serve => serve::run(settings()?, &environment).await,
             Command::Top(args) => top::run(args, &environment, || Ok(settings()?.http)).await,
-            Command::Provision(args) => provision::run(args).await,
-            Command::Seed(args) => seed::run(args).await,
+            Command::Provision(args) => provision::run(args, &environment).await,
+            Command::Seed(args) => seed::run(args, &environment).await,
             Command::Verify(args) => verify::run(args, &environment).await,
             Command::Doctor(args) => doctor::run(args, &environment).await,
             Command::Capacity(args) => capacity::run(args, &settings()?, &environment).await,
@@ -177,6 +177,17 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     // can end, and one that is shut down panics the drivers' tasks that wait for a timer.
     std::mem::forget(runtime);
     outcome
+}
+
+/// What the server has learned of failovers counts for commands beside it, too, where they may read it.
+fn fenced(environment: Environment, cli: &Cli) -> anyhow::Result<Environment> {
+    let is_server = matches!(cli.command, Command::Serve);
+    let Ok(settings) = load_settings(cli.config.as_deref(), &environment) else { return Ok(environment) };
+    match Timelines::load(&settings.data_dir, is_server) {
+        Ok(timelines) => Ok(environment.with_timelines(timelines)),
+        Err(error) if is_server => Err(error.into()),
+        Err(_) => Ok(environment),
+    }
 }
 
 /// The file that settings are read from; `None` for the built-in one.

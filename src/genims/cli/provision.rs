@@ -30,9 +30,8 @@ pub(crate) struct ProvisionArgs {
     registry: Option<PathBuf>,
 }
 
-pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: ProvisionArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(args.registry.as_deref())?;
-    let environment = Environment::load(None)?;
     let mode = match (args.plan, args.check) {
         (true, _) => Mode::Plan,
         (_, true) => Mode::Check,
@@ -44,7 +43,7 @@ pub(crate) async fn run(args: ProvisionArgs) -> anyhow::Result<ExitCode> {
         ProvisionProgress::Finished(_) => bar.advance(),
     };
     let options = ProvisionOptions { only: args.only, mode };
-    let report = provision::run(&registry, &environment, &options, &show).await;
+    let report = provision::run(&registry, environment, &options, &show).await;
     drop(bar);
     let report = report?;
     conclude(&report, args.json, print, report.ok())

@@ -96,22 +96,21 @@ impl Common {
     }
 }
 
-pub(crate) async fn run(args: SeedArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: SeedArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     match args.what {
-        Some(What::Plant(args)) => plant::run(args).await,
+        Some(What::Plant(args)) => plant::run(args, environment).await,
         Some(What::Render(args)) => render::run(&args),
         Some(What::Sweep(args)) => sweep::run(&args),
-        None => everything(args.common).await,
+        None => everything(args.common, environment).await,
     }
 }
 
-async fn everything(args: Common) -> anyhow::Result<ExitCode> {
+async fn everything(args: Common, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
-    let environment = Environment::load(None)?;
     let parameters = args.parameters();
     let options = SeedOptions { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
     let bar = genims_terminal::Progress::new("seed", "tables");
-    let report = load::run(&registry, &environment, &options, &|progress| match progress {
+    let report = load::run(&registry, environment, &options, &|progress| match progress {
         SeedProgress::Table { database, table, rows } => {
             bar.advance();
             bar.show(format!("{database}.{table}: {}", counted(rows, "row")));

@@ -33,9 +33,9 @@ pub(super) struct PlantArgs {
     json: bool,
 }
 
-pub(super) async fn run(args: PlantArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: PlantArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
-    let master = PostgresSettings::from_environment(registry.get("genims_master_db")?, &Environment::load(None)?)?;
+    let master = PostgresSettings::from_environment(registry.get("genims_master_db")?, environment)?;
     if let Some(path) = &args.from {
         return foreign(&master, path, args.json).await;
     }

@@ -4,12 +4,13 @@
 //! the caller says, whatever it does.
 //!
 //! - [`report`]: what was found; [`judge`]: what is good and what is not
-//! - [`postgres`], [`mysql`], [`mongo`]: how each engine is asked
+//! - [`postgres`], [`mysql`], [`mongo`]: how each engine is asked; [`replication`]: who follows whom
 
 mod judge;
 mod mongo;
 mod mysql;
 mod postgres;
+mod replication;
 pub mod report;
 
 use futures_util::future::join_all;

@@ -1,6 +1,7 @@
 //! The document store under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
+use super::replication;
 use super::report::{Checks, Subject};
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
@@ -76,6 +77,7 @@ async fn ask(checks: &mut Checks, database: &Database, settings: &MongoSettings,
     if let Some(difference) = clock::of_mongo(&store).await? {
         judge::clock(checks, difference);
     }
+    replication::of_mongo(checks, client).await?;
     // Commands at the same time each take a connection of the client's pool.
     let at_once = join_all((0..POOL).map(|_| async { store.run_command(doc! { "ping": 1 }).await })).await;
     let cause = at_once.iter().find_map(|answer| answer.as_ref().err().map(ToString::to_string));

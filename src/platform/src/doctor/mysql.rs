@@ -1,6 +1,7 @@
 //! One MySQL or MariaDB database under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS};
+use super::replication;
 use super::report::{Checks, Subject};
 use futures_util::future::join_all;
 use genims_databases::clock;
@@ -104,7 +105,7 @@ async fn ask(
     }
     judge::latency(checks, round_trips);
     judge::clock(checks, clock::of_mysql(connection).await?);
-    Ok(())
+    replication::of_mysql(checks, connection).await
 }
 
 async fn applied(connection: &mut MysqlConnection, name: &str) -> Result<BTreeSet<i64>, Error> {

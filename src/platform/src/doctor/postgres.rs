@@ -1,6 +1,7 @@
 //! One PostgreSQL database under examination.
 
 use super::judge::{self, POOL, ROUND_TRIPS, Rights};
+use super::replication;
 use super::report::{Checks, Subject};
 use futures_util::future::join_all;
 use genims_databases::{Database, DatabaseError, Environment, PostgresClient, PostgresSettings, clock, pooling};
@@ -104,7 +105,7 @@ async fn ask(checks: &mut Checks, database: &Database, client: &PostgresClient) 
     }
     judge::latency(checks, round_trips);
     judge::clock(checks, clock::of_postgres(client).await?);
-    Ok(())
+    replication::of_postgres(checks, client).await
 }
 
 async fn applied(client: &PostgresClient) -> Result<BTreeSet<i64>, Error> {

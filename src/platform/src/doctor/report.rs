@@ -38,6 +38,8 @@ pub enum Subject {
     Size,
     /// The server's clock against ours.
     Clock,
+    /// Whom the server follows, and who follows it.
+    Replication,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,7 +48,7 @@ pub struct DatabaseCheck {
     pub grade: Grade,
     /// What was found, for people.
     pub found: String,
-    /// What was measured: milliseconds (latency, clock), bytes (size), counts (pool, tables, schema).
+    /// What was measured: milliseconds (latency, clock), bytes (size, replication), counts (pool, tables, schema).
     pub measure: Option<f64>,
     pub remedy: Option<String>,
 }
