@@ -13,7 +13,11 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
               $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep) $(if $(DIR),--dir $(DIR))
 
-.PHONY: help demo test sweep kill9 powercut fuzz lint bench fmt clean tools
+# Not the one of whoever calls: packages differ with its version. Without its own compressor it takes Debian's xz.
+CARGO_DEB := target/tools/bin/cargo-deb
+CARGO_DEB_VERSION := 3.6.2
+
+.PHONY: help demo test package sweep kill9 powercut fuzz lint bench fmt clean tools
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,10 +28,15 @@ demo: tools ## Simulated plants and real turbines through MQTT and TCP into both
 
 # Built as a whole: a package alone would want its dependencies with other features, and most of them twice. Many tests wait for
 # the end of some limit: twice the cores, as tests/it takes them.
-test: tools ## All tests, with private servers of their own
+test: tools $(CARGO_DEB) ## All tests, with private servers of their own
 	$(CARGO) build --workspace --bins --tests
 	target/debug/genims-dev install --tests
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) $(CARGO) test --workspace
+
+# The metadata of Cargo.toml, of the program that is released. A test installs the same of its own program.
+package: tools $(CARGO_DEB) ## A Debian package of the release, in target/debian
+	$(CARGO) build --release --workspace --bins
+	$(CARGO_DEB) --no-build --locked --strip
 
 # Every third day falls on all days of the week; STEP=1 takes each day. All sensors only where a month turns, else one a machine.
 sweep: tools ## What is seeded, computed and checked on a third of two years and at every turn of a month; no servers [STEP=]
@@ -64,6 +73,12 @@ clean: ## Stop and delete the private servers, delete everything built
 	elif [ -x target/debug/genims-dev ]; then target/debug/genims-dev down --delete; \
 	elif [ -e .genims ]; then echo "build first (make test), so that the servers in .genims can be stopped" >&2; exit 1; fi
 	$(CARGO) clean
+
+# Without link-time optimisation: it is built more often than it is run.
+$(CARGO_DEB): Makefile | tools
+	CARGO_PROFILE_RELEASE_LTO=off $(CARGO) install --locked --no-default-features --root target/tools \
+	    --version $(CARGO_DEB_VERSION) cargo-deb
+	touch $@
 
 # Rust needs a linker, and some crates a C compiler; a fresh Debian has neither.
 tools:

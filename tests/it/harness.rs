@@ -165,7 +165,8 @@ impl Harness {
         self.keep(Running::spawn(command(genims_dev(), arguments, folder), folder.join("genims-dev.log")))
     }
 
-    fn keep(&self, running: Running) -> Running {
+    /// Ended when the run is interrupted.
+    pub(crate) fn keep(&self, running: Running) -> Running {
         let mut children = self.children.lock().unwrap();
         children.retain(|child| child.strong_count() > 0);
         children.push(Arc::downgrade(running.child()));

@@ -47,6 +47,7 @@ mod monitoring;
 mod mysql;
 mod numbers;
 mod one_step_back;
+mod package;
 mod passwords;
 mod plants;
 mod plants_day;
@@ -157,6 +158,7 @@ fn main() -> ExitCode {
         sign_in::tests,
         numbers::tests,
         one_step_back::tests,
+        package::tests,
         powercut::tests,
         routes::tests,
         routes_each::tests,

@@ -34,6 +34,8 @@ const EXPIRY: Duration = Duration::from_secs(120);
 const TABLE: &[(&str, How)] = &[
     ("make demo ", How::Skip("it builds for release and judges itself: its exit code is its verdict")),
     ("make test", How::Skip("this runs in it")),
+    ("make package", How::Skip("`package` makes one, of the program that runs here")),
+    ("apt-get install ", How::Skip("`package` installs it, on a copy of this machine")),
     ("cargo build ", How::Skip("the programs are built: they run")),
     ("genims-dev up ", How::Skip("devstack tests it; this platform has servers of its own")),
     ("genims provision", How::Run(ALSO)),

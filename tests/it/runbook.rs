@@ -54,8 +54,6 @@ const TABLE: &[(&str, How)] = &[
     ("systemctl stop genims", How::Act(|reader| reader.stop())),
     ("systemctl restart genims", How::Act(|reader| (reader.stop(), reader.start()).1)),
     ("systemctl reload genims", How::Act(|reader| hang_up(reader))),
-    ("systemctl daemon-reload", How::Skip("there is no systemd here; a test of its own looks at the unit")),
-    ("install -m 644 config/systemd/", How::Skip("there is no systemd here; a test of its own looks at the unit")),
     ("systemctl start mariadb", How::Act(|reader| reader.stack().start_server(Server::Mariadb).unwrap())),
     ("systemctl start mongod", How::Act(|reader| reader.stack().start_server(Server::Mongodb).unwrap())),
     ("systemctl start postgresql", How::Act(|reader| reader.stack().start_server(Server::Postgres).unwrap())),
@@ -63,8 +61,8 @@ const TABLE: &[(&str, How)] = &[
     ("journalctl --vacuum-size", How::Act(scenes::there_is_room)),
     ("journalctl -u genims", How::Watch),
     ("ssh ", How::Skip("there is one server here; a test of its own fails over between two")),
-    ("cargo build ", How::Skip("the programs are built: they run")),
-    ("install ", How::Run(ALSO)),
+    ("make package", How::Skip("`package` makes one, of the program that runs here")),
+    ("apt-get ", How::Skip("`package` runs each of them, on a copy of this machine")),
     ("cp ", How::Run(ALSO)),
     ("mv ", How::Run(ALSO)),
     ("df ", How::Run(ALSO)),
@@ -106,7 +104,6 @@ const DOCUMENT: Document = Document {
         ("### A clock is off", scenes::a_clock_is_off),
         ("### Nobody can sign in", scenes::there_is_an_admin),
         ("### The audit trail was altered", scenes::the_trail_was_altered),
-        ("### Deployment", scenes::a_release_was_built),
         ("### Upgrade", scenes::a_reading_is_stored),
         ("### One step back", scenes::a_later_release_migrated),
         ("### The earlier release refuses the data folder", scenes::a_later_release_wrote_the_log),
@@ -156,15 +153,15 @@ fn the_service_is_what_it_says() {
         let mut lines = SERVICE.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         lines.next().unwrap_or_else(|| panic!("no {key}"))
     };
-    assert_eq!(value("ExecStart"), "/usr/local/bin/genims serve");
+    assert_eq!(value("ExecStart"), "/usr/bin/genims serve");
     assert_eq!(
-        (value("WorkingDirectory"), value("ReadWritePaths"), value("User")),
-        ("/srv/genims", "/srv/genims", "genims")
+        (value("WorkingDirectory"), value("StateDirectory"), value("User")),
+        ("/var/lib/genims", "genims", "genims")
     );
     assert!(value("ExecReload").ends_with("kill -HUP $MAINPID"));
     let stop_s: u64 = value("TimeoutStopSec").parse().unwrap();
     assert!(stop_s > genims::server::STOP_MAX.as_secs(), "{stop_s} s: it would be killed");
-    for said in ["`/srv/genims`", "user `genims`", "/usr/local/bin/genims"] {
+    for said in ["`/var/lib/genims`", "user `genims`", "`/etc/genims/genims.env`"] {
         assert!(RUNBOOK.contains(said), "{said}");
     }
 }
@@ -174,18 +171,24 @@ fn the_timer_is_what_it_says() {
     let says = |unit: &str, line: &str| unit.lines().any(|own| own == line);
     assert!(says(BACKUP_TIMER, "OnCalendar=hourly"));
     assert!(says(BACKUP_SERVICE, "Type=oneshot"), "or the timer would not wait for its end");
-    let run = BACKUP_SERVICE.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/")).unwrap();
+    let run = BACKUP_SERVICE.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
     assert!(pieces(RUNBOOK).iter().any(|piece| piece.text == run), "{run}");
     let folder = run.split("--to ").nth(1).unwrap();
     assert!(
         says(BACKUP_SERVICE, &format!("ReadWritePaths={folder}"))
             && RUNBOOK.contains(&format!("`{folder}` belongs to user `genims`"))
     );
-    for line in ["User=", "Group=", "WorkingDirectory=", "UMask=", "ProtectSystem=", "NoNewPrivileges="] {
+    for line in ["User=", "Group=", "WorkingDirectory=", "UMask="] {
         let of =
             |unit: &'static str| unit.lines().find(|own| own.starts_with(line)).unwrap_or_else(|| panic!("no {line}"));
         assert_eq!(of(BACKUP_SERVICE), of(SERVICE));
     }
+    // All that the server has to do without.
+    let without = SERVICE.lines().skip_while(|line| *line != "CapabilityBoundingSet=");
+    let without: Vec<&str> = without.take_while(|line| !line.is_empty()).collect();
+    assert!(without.len() > 20, "{without:?}");
+    let missing: Vec<&str> = without.into_iter().filter(|line| !says(BACKUP_SERVICE, line)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }
 
 /// Each line of the teams' pages that connects, as the reader.

@@ -301,16 +301,6 @@ pub(super) fn the_trail_was_altered(reader: &mut Reader<'_>) {
     reader.days_are(day);
 }
 
-pub(super) fn a_release_was_built(reader: &mut Reader<'_>) {
-    let bin = reader.folder.join("bin");
-    fs::create_dir(&bin).unwrap();
-    let places = [
-        ("/usr/local/bin/", format!("{}/", bin.display())),
-        ("target/release/genims", env!("CARGO_BIN_EXE_genims").to_owned()),
-    ];
-    reader.places.extend(places.map(|(what, place)| (what.to_owned(), place)));
-}
-
 pub(super) fn a_later_release_migrated(reader: &mut Reader<'_>) {
     let row = "INSERT INTO genims_internal.schema_history (version, name, applied_on, checksum) VALUES (9999, 'later', '2026-02-11T00:00:00Z', '1')";
     reader.execute("genims_hr_db", row);
