@@ -3,7 +3,7 @@
 use super::clients::Clients;
 use super::guest::{Eviction, Guest};
 use super::places::Places;
-use crate::notices::{Kind, Notices};
+use crate::notices::{Kind, Notices, Peer};
 use crate::{ListenMetrics, count};
 use genims_locks::LockError;
 use genims_locks::certificate::Certificate;
@@ -84,6 +84,12 @@ impl ListenerGate {
     /// No TLS: bytes are spoken in clear.
     pub(crate) fn is_plain(&self) -> bool {
         self.tls.is_none()
+    }
+
+    /// What `name` sent is malformed, or more than may come at once; the listener has counted it, and told it if it has to be.
+    #[cold]
+    pub(crate) fn tell_protocol(&self, name: &str, peer: Peer) {
+        self.refusals.tell(refusals::RefusalKind::Protocol, &self.listener, name, &peer.host());
     }
 
     pub(super) fn left(&self, guest: &Guest) {
