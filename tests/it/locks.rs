@@ -199,7 +199,8 @@ fn a_reload_ends_the_revoked(harness: &'static Harness) {
     bad_tcp.until_frame(REFUSE);
     bad_tcp.closed();
     bad_line.closed();
-    eprintln!("revoked clients were out after {:?}", begun.elapsed());
+    // How long it may take by design is asserted beside LOOK_EVERY; the rest is up to the machine.
+    println!("revoked clients were out after {:?}", begun.elapsed());
     for listener in ["mqtt-tls", "tcp-tls", "line-tls"] {
         assert_eq!(locked.counted("evicted", listener), 1, "{listener}");
     }
