@@ -386,7 +386,10 @@ fn drilled(report: &str) {
     assert_eq!((names.len(), names), (17, known));
     let failed: Vec<&Value> = databases.iter().filter(|one| !one["error"].is_null()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
-    assert!(databases.iter().all(|one| one["rows"].as_u64() > Some(0)), "one was saved empty: {report:#}");
+    // Of genims_production the test has deleted what grows.
+    let is_empty = |one: &&Value| one["database"] != "genims_production" && one["rows"].as_u64() == Some(0);
+    let empty: Vec<&Value> = databases.iter().filter(is_empty).collect();
+    assert!(empty.is_empty(), "saved empty: {empty:#?}");
     let sum = |key: &str| databases.iter().map(|one| one[key].as_f64().unwrap()).sum::<f64>();
     let (saved, restored, whole) = (sum("backup_seconds"), sum("restore_seconds"), report["seconds"].as_f64().unwrap());
     println!("drill of 17 databases: {saved:.1} s to save, {restored:.1} s to restore, {whole:.1} s in all (issue: 300 s)");
