@@ -6,6 +6,7 @@ pub(crate) mod authority;
 mod certificates;
 mod limits;
 pub(crate) mod session;
+mod tokens;
 
 use crate::harness::{Harness, write_env};
 use crate::running::eventually;
@@ -30,6 +31,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("locks::certificates_that_are_not_good_stay_out", certificates::not_good),
         harness.trial("locks::a_reload_ends_the_revoked_and_nobody_else", a_reload_ends_the_revoked),
         harness.trial("locks::clients_log_in_and_are_locked_out_and_disabled", clients_log_in),
+        harness.trial("locks::a_token_opens_in_place_of_the_secret", tokens::opens),
         harness.trial("locks::a_client_is_held_to_its_topics_and_machines", held_to_topics_and_machines),
         harness.trial("locks::a_client_that_sends_too_much_slows_itself_alone", limits::sends_too_much),
         harness.trial("locks::what_would_stand_open_does_not_start", what_would_stand_open),
