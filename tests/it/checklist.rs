@@ -392,7 +392,9 @@ fn drilled(report: &str) {
     assert!(empty.is_empty(), "saved empty: {empty:#?}");
     let sum = |key: &str| databases.iter().map(|one| one[key].as_f64().unwrap()).sum::<f64>();
     let (saved, restored, whole) = (sum("backup_seconds"), sum("restore_seconds"), report["seconds"].as_f64().unwrap());
-    println!("drill of 17 databases: {saved:.1} s to save, {restored:.1} s to restore, {whole:.1} s in all (issue: 300 s)");
+    println!(
+        "drill of 17 databases: {saved:.1} s to save, {restored:.1} s to restore, {whole:.1} s in all (issue: 300 s)"
+    );
     assert!(databases.iter().all(|one| one["restore_seconds"].as_f64() > Some(0.0)), "none was restored: {report:#}");
 }
 

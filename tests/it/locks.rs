@@ -6,6 +6,7 @@ pub(crate) mod authority;
 mod certificates;
 mod limits;
 pub(crate) mod session;
+mod storm;
 mod tokens;
 
 use crate::harness::{Harness, write_env};
@@ -34,6 +35,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("locks::a_token_opens_in_place_of_the_secret", tokens::opens),
         harness.trial("locks::a_client_is_held_to_its_topics_and_machines", held_to_topics_and_machines),
         harness.trial("locks::a_client_that_sends_too_much_slows_itself_alone", limits::sends_too_much),
+        harness.trial("locks::many_tls_clients_that_are_idle_cost_little", storm::idle_cost_little),
+        harness.trial("locks::many_tls_clients_that_come_back_lose_nothing", storm::storm_loses_nothing),
         harness.trial("locks::what_would_stand_open_does_not_start", what_would_stand_open),
     ]
 }
