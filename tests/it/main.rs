@@ -75,6 +75,7 @@ mod sign_in;
 mod sink;
 mod stream;
 mod tally;
+mod top;
 mod verify;
 mod window;
 
@@ -155,6 +156,7 @@ fn main() -> ExitCode {
         commands::tests,
         foreign::tests,
         monitoring::tests,
+        top::tests,
         browser::tests,
         readme::tests,
         runbook::tests,

@@ -10,11 +10,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests need beside the servers of a stack: program and Debian package.
-const FOR_TESTS: [(&str, &str); 4] = [
+const FOR_TESTS: [(&str, &str); 5] = [
     ("pgbouncer", "pgbouncer"),
     ("promtool", "prometheus"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("tmux", "tmux"),
 ];
 
 /// The extension by which the hub reads MySQL's databases, for the versions of PostgreSQL that Debian has.
