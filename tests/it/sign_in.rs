@@ -3,6 +3,7 @@
 
 mod audited;
 mod front;
+mod probe;
 
 use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
@@ -18,6 +19,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("sign_in::a_first_start_makes_one_admin_over_tls", a_first_start_makes_one_admin),
         harness.trial("sign_in::whoever_is_let_in_no_more_is_out_at_once", out_at_once),
         harness.trial("sign_in::nothing_gets_around_it", nothing_gets_around),
+        harness.trial("sign_in::a_scanner_finds_nothing", probe::finds_nothing),
         harness.trial("sign_in::without_it_a_name_of_elsewhere_is_answered_nothing", only_here),
         harness.trial("sign_in::what_is_refused_is_counted_and_audited", audited::counted_and_audited),
         harness.trial("sign_in::an_engineer_has_dead_letters_replayed", replayed_at_the_page),
