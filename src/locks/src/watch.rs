@@ -63,7 +63,7 @@ mod tests {
         assert!(!watched.is_due(false));
         fs::write(&other, "one is revoked").expect("written");
         fs::rename(&other, &list).expect("put in its place");
-        let looks = (1..=10).find(|_| watched.is_due(false)).expect("due at one of ten looks");
+        let looks = (1_u32..=10).find(|_| watched.is_due(false)).expect("due at one of ten looks");
         assert!(looks * LOOK_EVERY <= Duration::from_millis(500), "{looks} looks, {LOOK_EVERY:?} apart");
     }
 

@@ -136,7 +136,7 @@ pub(super) fn idle_cost_little(harness: &'static Harness) {
     let before_kib = locked.plant.rss_kib();
     let come_in = stream::iter(0..clients).map(|client| fleet.try_in(client)).buffer_unordered(AT_ONCE);
     let connected: Vec<io::Result<Connection>> =
-        harness.block_on(async { timeout(NEVER, come_in.collect()).await }).expect("an end");
+        harness.block_on(async { timeout(NEVER, come_in.collect::<Vec<_>>()).await }).expect("an end");
     let mut idle: Vec<Connection> = connected.into_iter().map(|connection| connection.expect("let in")).collect();
     let open = || locked.measured("connections_open", "mqtt-tls");
     assert_eq!(open(), clients as u64);

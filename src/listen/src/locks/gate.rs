@@ -86,10 +86,20 @@ impl ListenerGate {
         self.tls.is_none()
     }
 
-    /// What `name` sent is malformed, or more than may come at once; the listener has counted it, and told it if it has to be.
+    /// What `name` sent is malformed, or more than may come at once. The listener has counted it.
     #[cold]
     pub(crate) fn tell_protocol(&self, name: &str, peer: Peer) {
-        self.refusals.tell(refusals::RefusalKind::Protocol, &self.listener, name, &peer.host());
+        let host = peer.host();
+        self.refusals.tell(refusals::RefusalKind::Protocol, &self.listener, name, &host);
+        if let Some(not_told) = self.notices.due(Kind::Protocol, &host, Instant::now()) {
+            tracing::warn!(
+                listener = self.listener,
+                client = name,
+                address = %peer,
+                not_told,
+                "input refused: malformed, or more at once than is taken; GENIMS_LOG=debug says what of whom"
+            );
+        }
     }
 
     pub(super) fn left(&self, guest: &Guest) {
