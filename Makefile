@@ -17,7 +17,7 @@ DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--second
 CARGO_DEB := target/tools/bin/cargo-deb
 CARGO_DEB_VERSION := 3.6.2
 
-.PHONY: help demo test package sweep kill9 powercut fuzz lint bench fmt clean tools
+.PHONY: help demo test package sweep kill9 storm powercut fuzz lint bench fmt clean tools
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ kill9: tools ## The server killed 200 times under load, at random moments [GENIM
 	$(CARGO) build --release --workspace --bins
 	target/release/genims-dev install
 	GENIMS_KILLS=$${GENIMS_KILLS:-200} $(CARGO) test --release --workspace --test it -- kill9 --nocapture
+
+storm: tools ## 10,000 idle TLS connections, and 2,000 TLS clients that come back at once [GENIMS_IDLE_CONNECTIONS= GENIMS_STORM_CLIENTS=]
+	$(CARGO) build --release --workspace --bins
+	target/release/genims-dev install
+	GENIMS_IDLE_CONNECTIONS=$${GENIMS_IDLE_CONNECTIONS:-10000} GENIMS_STORM_CLIENTS=$${GENIMS_STORM_CLIENTS:-2000} \
+	    $(CARGO) test --release --workspace --test it -- many_tls_clients --nocapture --test-threads 1
 
 powercut: tools ## The power cut 200 times with known, 200 times with new sensors, on a disk that forgets [GENIMS_CUTS= GENIMS_SEED=]
 	$(CARGO) build --release --workspace --bins

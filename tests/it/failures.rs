@@ -345,7 +345,5 @@ fn idle_connections_cost_little(harness: &'static Harness) {
 }
 
 fn rss_mb(plant: &Plant) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", plant.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+    plant.rss_kib() / 1_024
 }

@@ -3,8 +3,11 @@
 
 #[path = "../../src/listen/src/trial/authority.rs"]
 pub(crate) mod authority;
+mod certificates;
 mod limits;
-mod session;
+pub(crate) mod session;
+mod storm;
+mod tokens;
 
 use crate::harness::{Harness, write_env};
 use crate::running::eventually;
@@ -26,11 +29,14 @@ const GOOD: (i32, i32) = (2000, 4000);
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("locks::every_listener_speaks_tls_with_clients_of_others", every_listener_speaks_tls),
-        harness.trial("locks::certificates_that_are_not_good_stay_out", certificates_that_are_not_good),
+        harness.trial("locks::certificates_that_are_not_good_stay_out", certificates::not_good),
         harness.trial("locks::a_reload_ends_the_revoked_and_nobody_else", a_reload_ends_the_revoked),
         harness.trial("locks::clients_log_in_and_are_locked_out_and_disabled", clients_log_in),
+        harness.trial("locks::a_token_opens_in_place_of_the_secret", tokens::opens),
         harness.trial("locks::a_client_is_held_to_its_topics_and_machines", held_to_topics_and_machines),
         harness.trial("locks::a_client_that_sends_too_much_slows_itself_alone", limits::sends_too_much),
+        harness.trial("locks::many_tls_clients_that_are_idle_cost_little", storm::idle_cost_little),
+        harness.trial("locks::many_tls_clients_that_come_back_lose_nothing", storm::storm_loses_nothing),
         harness.trial("locks::what_would_stand_open_does_not_start", what_would_stand_open),
     ]
 }
@@ -168,38 +174,6 @@ fn every_listener_speaks_tls(harness: &'static Harness) {
     locked.plant.terminate();
 }
 
-fn certificates_that_are_not_good(harness: &'static Harness) {
-    let locked = Locked::start(harness, "");
-    let sensor = locked.plant.sensor();
-    put(&locked.folder, "crl.pem", &locked.authority.revokes(&[13]));
-    let revoked = locked.issue("revoked", 13);
-    eventually("the revocation is known", PATIENCE, || locked.plant.log_text().contains("were read again"));
-    let expired = files(&locked.folder, "expired", &locked.authority.issue("expired", 8, (2000, 2001)));
-    let early = files(&locked.folder, "early", &locked.authority.issue("early", 9, (3999, 4000)));
-    let foreign = files(&locked.folder, "foreign", &Authority::new("plant authority").issue("foreign", 7, GOOD));
-    for (what, shown) in [
-        ("revoked", Some(&revoked)),
-        ("expired", Some(&expired)),
-        ("not yet valid", Some(&early)),
-        ("of another authority", Some(&foreign)),
-        ("none", None),
-    ] {
-        let before = locked.counted("handshakes_refused", "mqtt-tls");
-        let output = locked.mosquitto_pub("mqttv311", shown, &sensor.topic(), 1.0);
-        assert!(!output.status.success(), "{what}");
-        eventually(what, PATIENCE, || locked.counted("handshakes_refused", "mqtt-tls") > before);
-    }
-    // Each is refused; the log tells it once a minute for one address.
-    assert_eq!(locked.plant.log_text().matches("TLS handshake refused").count(), 1, "{}", locked.plant.log_text());
-    // Plain text is none of it either.
-    let mut plain = Session::plain(locked.tcp);
-    plain.send(&frames("plain", None, &sensor, 1));
-    plain.ended();
-    let output = locked.mosquitto_pub("mqttv5", Some(&locked.issue("good", 20)), &sensor.topic(), 1.0);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    locked.rows(&sensor, 1);
-}
-
 fn a_reload_ends_the_revoked(harness: &'static Harness) {
     let locked = Locked::start(harness, "");
     let bad = locked.issue("bad", 13);
@@ -230,7 +204,8 @@ fn a_reload_ends_the_revoked(harness: &'static Harness) {
     bad_tcp.until_frame(REFUSE);
     bad_tcp.closed();
     bad_line.closed();
-    eprintln!("revoked clients were out after {:?}", begun.elapsed());
+    // How long it may take by design is asserted beside LOOK_EVERY; the rest is up to the machine.
+    println!("revoked clients were out after {:?}", begun.elapsed());
     for listener in ["mqtt-tls", "tcp-tls", "line-tls"] {
         assert_eq!(locked.counted("evicted", listener), 1, "{listener}");
     }

@@ -79,6 +79,7 @@ mod sink;
 mod standby;
 mod stream;
 mod tally;
+mod top;
 mod verify;
 mod window;
 
@@ -177,6 +178,7 @@ fn main() -> ExitCode {
         foreign::tests,
         monitoring::tests,
         plants_day::tests,
+        top::tests,
         browser::tests,
         readme::tests,
         runbook::tests,

@@ -275,6 +275,13 @@ impl Plant {
         self.server().as_ref().expect("the server runs").pid()
     }
 
+    /// What the server has in memory.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub(crate) fn log_text(&self) -> String {
         std::fs::read_to_string(self.folder.join("genims.log")).unwrap_or_default()
     }

@@ -1,7 +1,9 @@
 //! Sign-in to the HTTP side of a running server, with and without TLS: the first admin, roles, sessions that end, whatever tries
 //! to get around it, and what of it stands in the audit trail.
 
+mod audited;
 mod front;
+mod probe;
 
 use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
@@ -17,8 +19,9 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("sign_in::a_first_start_makes_one_admin_over_tls", a_first_start_makes_one_admin),
         harness.trial("sign_in::whoever_is_let_in_no_more_is_out_at_once", out_at_once),
         harness.trial("sign_in::nothing_gets_around_it", nothing_gets_around),
+        harness.trial("sign_in::a_scanner_finds_nothing", probe::finds_nothing),
         harness.trial("sign_in::without_it_a_name_of_elsewhere_is_answered_nothing", only_here),
-        harness.trial("sign_in::what_is_refused_is_counted_and_audited", counted_and_audited),
+        harness.trial("sign_in::what_is_refused_is_counted_and_audited", audited::counted_and_audited),
         harness.trial("sign_in::an_engineer_has_dead_letters_replayed", replayed_at_the_page),
     ]
 }
@@ -228,67 +231,6 @@ fn only_here(harness: &'static Harness) {
         let told = format!("genims_refusals_total{{door=\"http\",kind=\"{kind}\"}} {times}");
         assert!(metrics.contains(&told), "{kind}: {metrics}");
     }
-}
-
-fn counted_and_audited(harness: &'static Harness) {
-    let platform = Platform::new(harness);
-    let mut front = Front::new(harness, false, "sign_in = \"required\"\nfailures_max = 2");
-    front.reach(platform.variables());
-    let secret = front.add("ada", "engineer");
-    let client: Value =
-        serde_json::from_str(&front.cli(&["client", "--json", "add", "press-4", "--topic", "genims/v1/A/#"])).unwrap();
-    front.serve();
-    let cookie = front.sign_in("ada", &secret);
-    assert_eq!(front.get("/stats", None).status, 401);
-    assert_eq!(front.get("/audit", Some(&cookie)).status, 403);
-    assert_eq!(front.post("/sign-out", Some(&cookie), "proof=guessed").status, 403);
-    assert_eq!(front.post("/sign-in", None, "no=form").status, 422);
-    let token = [("Authorization".to_owned(), "Bearer guessed".to_owned())];
-    assert_eq!(front.with("GET", "/stats", &token, "").status, 401);
-    for (name, status) in [("ada", 401), ("ada", 401), ("ada", 429), ("mallory'; --", 401)] {
-        assert_eq!(front.post("/sign-in", None, &format!("name={name}&secret=wrong+and+long")).status, status);
-    }
-    let publish = |secret: &str, topic: &str| {
-        let port = front.mqtt.port().to_string();
-        let login = ["-u", "press-4", "-P", secret, "-q", "1", "-t", topic, "-m", "1"];
-        Command::new("mosquitto_pub")
-            .args(["-h", "127.0.0.1", "-p", &port, "-V", "mqttv5"])
-            .args(login)
-            .output()
-            .unwrap()
-    };
-    publish("wrong and long", "genims/v1/A/x");
-    publish(client["secret"].as_str().unwrap(), "genims/v1/B/x");
-
-    let of = |door: &str, kind: &str| {
-        let metrics = front.with("GET", "/metrics", &[("Cookie".to_owned(), cookie.clone())], "").text;
-        let start = format!("genims_refusals_total{{door=\"{door}\",kind=\"{kind}\"}} ");
-        metrics.lines().find_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok()).unwrap_or(0)
-    };
-    for (door, kind, name, at_least) in [
-        ("http", "nobody", "", 1),
-        ("http", "role", "ada", 1),
-        ("http", "forged", "ada", 1),
-        ("http", "malformed", "", 1),
-        ("http", "wrong_token", "", 1),
-        ("http", "wrong_secret", "ada", 2),
-        ("http", "locked_out", "ada", 1),
-        ("http", "unknown_name", "mallory'; --", 1),
-        ("mqtt", "wrong_secret", "press-4", 1),
-        ("mqtt", "topic", "press-4", 1),
-    ] {
-        eventually(&format!("{door} {kind} is counted"), PATIENCE, || of(door, kind) >= at_least);
-        let name = name.replace('\'', "''");
-        let entry = format!(
-            "SELECT CAST(COUNT(*) AS CHAR) FROM user_activity_log WHERE outcome = 'denied' AND actor_id = 'genims-serve' \
-             AND module_name = 'security' AND client_address = '127.0.0.1' AND rows_returned >= 1 \
-             AND activity_description LIKE '{kind}: %door {door}, name \"{name}\", from \"127.0.0.1\"%'"
-        );
-        let arrived = || platform.mysql("genims_audit_db", &entry).first().is_some_and(|count| count != "0");
-        eventually(&format!("{door} {kind} is audited: {}", front.log()), PATIENCE, arrived);
-    }
-    let told: Vec<String> = platform.mysql("genims_audit_db", "SELECT activity_description FROM user_activity_log");
-    assert!(!told.iter().any(|told| told.contains("wrong and long") || told.contains(&secret)), "{told:?}");
 }
 
 fn replayed_at_the_page(harness: &'static Harness) {

@@ -8,7 +8,7 @@
 //! - [`board`], [`charts`], [`chart`], [`format`]: the page
 //! - [`plants`]: pages and API of plants, machines and their sensors
 //! - [`operations`]: page and API of jobs, dead letters, audit chains and backups
-//! - [`v1`], [`problem`]: the API; [`openapi`]: its description; [`render`]: a page as an answer
+//! - [`v1`], [`problem`], [`path_name`]: the API; [`openapi`]: its description; [`render`]: a page as an answer
 //! - [`prometheus`]: the registry of metrics, which Prometheus reads
 //! - [`sign`]: who may see and do what
 //! - [`http`]: all of it over HTTP; `socket`: its connections, with TLS or without
@@ -23,6 +23,7 @@ pub mod http;
 mod openapi;
 pub mod operations;
 mod past;
+mod path_name;
 pub mod plants;
 mod problem;
 mod prometheus;
@@ -40,6 +41,8 @@ mod window;
 
 #[cfg(test)]
 mod openapi_tests;
+#[cfg(test)]
+mod probe_tests;
 #[cfg(test)]
 mod prometheus_tests;
 #[cfg(test)]

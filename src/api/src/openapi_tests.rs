@@ -40,13 +40,13 @@ pub(super) fn report() -> ServerReport {
     }
 }
 
-struct Trial {
+pub(super) struct Trial {
     _folder: TempDir,
-    router: Router,
+    pub(super) router: Router,
     plants: Arc<SamplePlants>,
     description: Value,
     /// Of the operator and of the admin, where they sign in.
-    tokens: Option<[String; 2]>,
+    pub(super) tokens: Option<[String; 2]>,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Trial {
         Self::new(Doorway::default(), tempfile::tempdir().unwrap(), None).await
     }
 
-    async fn locked(open_metrics: bool) -> Self {
+    pub(super) async fn locked(open_metrics: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("users.toml");
         let hour = Duration::from_secs(3_600);
@@ -112,7 +112,7 @@ impl Trial {
     }
 
     /// All that is described: method, path as it stands in the description, what is said of both.
-    fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
+    pub(super) fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
         let paths = self.description["paths"].as_object().unwrap();
         paths.iter().flat_map(|(path, item)| {
             let operations = item.as_object().unwrap();
@@ -174,7 +174,7 @@ fn close(schema: &mut Value, whole: bool) {
 }
 
 /// A path as it stands in the description, with the names of what there is.
-fn existing(path: &str) -> String {
+pub(super) fn existing(path: &str) -> String {
     path.replace("{name}", "sink%2Fpostgres").replace("{id}", "MCH-0000").replace("{reason}", "unknown_sensor")
 }
 
@@ -184,9 +184,10 @@ fn missing(path: &str) -> String {
 }
 
 /// The routes of a router, which it tells to nobody but who debugs it.
-fn routes(router: &Router) -> BTreeSet<String> {
+pub(super) fn routes(router: &Router) -> BTreeSet<String> {
     let text = format!("{router:?}");
-    text.split('"').filter(|part| part.starts_with('/')).map(|path| path.replace("{*", "{")).collect()
+    let paths = text.split('"').filter(|part| part.starts_with('/') && !part.contains("__private__"));
+    paths.map(|path| path.replace("{*", "{")).collect()
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub(crate) struct StackFolder {
 pub(crate) enum ServersCommand {
     /// Find PostgreSQL, MariaDB, mongod and mosquitto, and install what is missing
     Install {
-        /// What the tests need beside them, too: PgBouncer, promtool, Chromium, systemd-analyze
+        /// What the tests need beside them, too: PgBouncer, promtool, Chromium, tmux, systemd-analyze
         #[arg(long)]
         tests: bool,
         /// Print what was done as JSON

@@ -10,13 +10,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What the tests need beside the servers of a stack: program and Debian package.
-const FOR_TESTS: [(&str, &str); 6] = [
+const FOR_TESTS: [(&str, &str); 7] = [
     ("pgbouncer", "pgbouncer"),
     ("promtool", "prometheus"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("systemd-analyze", "systemd"),
     ("adduser", "adduser"),
+    ("tmux", "tmux"),
 ];
 
 /// The extension by which the hub reads MySQL's databases, for the versions of PostgreSQL that Debian has.

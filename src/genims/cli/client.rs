@@ -31,8 +31,10 @@ enum Action {
     Add(AddArgs),
     /// All clients and what they may
     List,
-    /// Another secret for a client; connections that are open stay
+    /// Another secret for a client, whose tokens end; connections that are open stay
     Rotate(SecretArgs),
+    /// A token for a client, which it shows as its password in place of the secret; shown once and stored hashed. `rotate` ends all of them
+    Token(NameArgs),
     /// Lets a client in no more; its connections end within a second
     Disable(NameArgs),
     /// Lets it in again
@@ -146,7 +148,11 @@ pub(crate) fn run(args: ClientArgs, settings: &Settings) -> anyhow::Result<ExitC
         Action::Rotate(SecretArgs { client: NameArgs { name }, secret_file }) => {
             let (secret, is_drawn) = secret(secret_file.as_deref())?;
             alter(&path, &name, |entry| entry.rotate(&secret))?;
-            told(&name, is_drawn.then_some(&secret), "has a new secret", json)
+            told(&name, is_drawn.then_some(("secret", &secret)), "has a new secret", json)
+        }
+        Action::Token(NameArgs { name }) => {
+            let token = alter(&path, &name, ClientEntry::token)?;
+            told(&name, Some(("token", &token)), "has one more token", json)
         }
         Action::Disable(NameArgs { name }) => {
             alter(&path, &name, |entry| {
@@ -199,7 +205,7 @@ fn add(path: &Path, args: AddArgs, json: bool) -> anyhow::Result<ExitCode> {
         Ok(())
     })?;
     let shown = given.as_ref().filter(|(_, is_drawn)| *is_drawn).map(|(secret, _)| secret);
-    told(&name, shown, "was added", json)
+    told(&name, shown.map(|secret| ("secret", secret)), "was added", json)
 }
 
 fn put(entry: &mut ClientEntry, scope: Scope) {
@@ -219,20 +225,26 @@ pub(super) fn secret(file: Option<&Path>) -> anyhow::Result<(String, bool)> {
     Ok((text.trim_end_matches(['\r', '\n']).to_owned(), false))
 }
 
-fn alter(path: &Path, name: &str, by: impl FnOnce(&mut ClientEntry) -> Result<(), LockError>) -> Result<(), LockError> {
+fn alter<T>(
+    path: &Path,
+    name: &str,
+    by: impl FnOnce(&mut ClientEntry) -> Result<T, LockError>,
+) -> Result<T, LockError> {
     change(path, |entries| match entries.iter_mut().find(|entry| entry.name == name) {
         Some(entry) => by(entry),
         None => Err(LockError::Account(format!("there is no client {name}; `genims client list` shows all"))),
     })
 }
 
-fn told(name: &str, secret: Option<&String>, what: &str, json: bool) -> anyhow::Result<ExitCode> {
+/// `shown`: what is seen this once.
+fn told(name: &str, shown: Option<(&str, &String)>, what: &str, json: bool) -> anyhow::Result<ExitCode> {
     if json {
-        say!("{:#}", json!({ "client": name, "secret": secret }));
+        let (word, value) = shown.map_or(("secret", None), |(word, value)| (word, Some(value)));
+        say!("{:#}", json!({ "client": name, word: value }));
     } else {
         say!("{name} {what}");
-        if let Some(secret) = secret {
-            say!("secret: {secret}");
+        if let Some((word, value)) = shown {
+            say!("{word}: {value}");
             say!("It is shown this once: only its hash is kept.");
         }
     }
@@ -245,7 +257,7 @@ fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<Exit
         let told = |entry: &ClientEntry| -> Value {
             json!({
                 "client": entry.name, "disabled": entry.disabled, "has_secret": entry.hash.is_some(),
-                "topics": entry.topics, "machines": entry.machines, "rows": entry.rows, "added": entry.added, "rotated": entry.rotated,
+                "tokens": entry.tokens.len(), "topics": entry.topics, "machines": entry.machines, "rows": entry.rows, "added": entry.added, "rotated": entry.rotated,
                 "readings_per_second_max": entry.readings_per_second_max, "connections_max": entry.connections_max,
             })
         };
@@ -264,7 +276,12 @@ fn list(path: &Path, options: &ClientOptions, json: bool) -> anyhow::Result<Exit
         let state = if entry.disabled { "disabled" } else { "enabled" };
         let comes = if entry.hash.is_some() { "secret" } else { "certificate" };
         let all = |list: &Option<Vec<String>>| list.as_ref().map_or_else(|| "all".to_owned(), |list| list.join(", "));
-        say!("{}  {state}, {comes}, since {}", entry.name, entry.rotated);
+        let tokens = match entry.tokens.len() {
+            0 => String::new(),
+            1 => ", 1 token".to_owned(),
+            many => format!(", {many} tokens"),
+        };
+        say!("{}  {state}, {comes}{tokens}, since {}", entry.name, entry.rotated);
         let rows = if entry.rows.is_empty() { "none".to_owned() } else { entry.rows.join(", ") };
         say!("    topics {}; machines {}; rows {rows}", all(&entry.topics), all(&entry.machines));
         say!("    {}", limits(entry, options));

@@ -173,6 +173,7 @@ fn described(refusal: &Refusal) -> String {
         RefusalKind::Role => "not a right of this role",
         RefusalKind::Forged => "request that another page may have made",
         RefusalKind::Malformed => "form that is none, or too long",
+        RefusalKind::Protocol => "malformed or too much at once for the listener's protocol",
     };
     format!("{}: {what}; door {door}, name \"{name}\", from \"{host}\", {}", kind.as_str(), counted(*times, "time"))
 }

@@ -33,6 +33,7 @@ pub(crate) enum Kind {
     Breach,
     Eviction,
     Rate,
+    Protocol,
 }
 
 #[derive(Debug)]

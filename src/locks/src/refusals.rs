@@ -43,10 +43,12 @@ pub enum RefusalKind {
     Forged,
     /// A form that is none, or is too long.
     Malformed,
+    /// Bytes that the listener's protocol does not allow, or more at once than it takes.
+    Protocol,
 }
 
 impl RefusalKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Handshake,
         Self::UnknownName,
         Self::WrongSecret,
@@ -62,6 +64,7 @@ impl RefusalKind {
         Self::Role,
         Self::Forged,
         Self::Malformed,
+        Self::Protocol,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -81,6 +84,7 @@ impl RefusalKind {
             Self::Role => "role",
             Self::Forged => "forged",
             Self::Malformed => "malformed",
+            Self::Protocol => "protocol",
         }
     }
 

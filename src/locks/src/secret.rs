@@ -1,8 +1,10 @@
-//! Secrets and their hashes: argon2id, as a PHC string, with the parameters that OWASP names (19 MiB, two passes).
+//! Secrets and their hashes: argon2id, as a PHC string, with the parameters that OWASP names (19 MiB, two passes). Tokens, which are
+//! always drawn and never chosen, are kept as SHA-256: a slow hash protects what can be guessed.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// Shorter ones are guessed.
@@ -11,10 +13,31 @@ pub const SECRET_BYTES_MIN: usize = 12;
 pub const SECRET_BYTES_MAX: usize = 1_024;
 
 const DRAWN_BYTES: usize = 24;
+const TOKEN_BYTES: usize = 32;
+/// What a token is written in.
+pub const TOKEN_CHARS: usize = 2 * TOKEN_BYTES;
 
 /// A new secret: 192 random bits.
 pub fn drawn() -> String {
-    let bytes: [u8; DRAWN_BYTES] = rand::random();
+    hex(&rand::random::<[u8; DRAWN_BYTES]>())
+}
+
+/// A new token: 256 random bits.
+pub fn drawn_token() -> String {
+    hex(&rand::random::<[u8; TOKEN_BYTES]>())
+}
+
+/// SHA-256, in hex, of what nobody guesses.
+pub fn digest(token: &[u8]) -> String {
+    hex(&Sha256::digest(token))
+}
+
+/// Whether a text can be a digest of ours.
+pub fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
@@ -61,6 +84,19 @@ mod tests {
         assert!(!verify(drawn().as_bytes(), &hashed) && !verify(b"", &hashed) && !verify(secret.as_bytes(), "x"));
         assert_ne!(hash(secret.as_bytes()).expect("hashed"), hashed, "each hash has its salt");
         assert!(!is_hash("plain text") && !is_hash("$argon2id$"));
+    }
+
+    #[test]
+    fn a_token_is_drawn_long_and_kept_as_a_digest() {
+        let (token, other) = (drawn_token(), drawn_token());
+        assert!(token.len() == TOKEN_CHARS && token != other);
+        let kept = digest(token.as_bytes());
+        assert!(is_digest(&kept) && kept != token && kept != digest(other.as_bytes()));
+        // As FIPS 180-4 says.
+        assert_eq!(digest(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        for wrong in ["", &kept[1..], &kept.to_uppercase(), &"g".repeat(64)] {
+            assert!(!is_digest(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -52,6 +52,21 @@ mod tests {
     use super::*;
     use std::fs;
 
+    /// Whoever was revoked has to be out within a second. What depends on the machine, to read files and to end connections, has the
+    /// other half of it.
+    #[test]
+    fn a_change_that_just_missed_a_look_is_due_within_half_a_second() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [list, other] = ["crl.pem", "crl.pem.new"].map(|name| folder.path().join(name));
+        fs::write(&list, "nobody").expect("written");
+        let mut watched = Watched::new(vec![list.clone()]);
+        assert!(!watched.is_due(false));
+        fs::write(&other, "one is revoked").expect("written");
+        fs::rename(&other, &list).expect("put in its place");
+        let looks = (1_u32..=10).find(|_| watched.is_due(false)).expect("due at one of ten looks");
+        assert!(looks * LOOK_EVERY <= Duration::from_millis(500), "{looks} looks, {LOOK_EVERY:?} apart");
+    }
+
     #[test]
     fn a_change_is_told_once_and_only_when_it_is_over() {
         let folder = tempfile::tempdir().expect("a folder");

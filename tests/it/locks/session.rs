@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 /// What the other side has said and nobody has read comes through a thread, so that every wait is bounded.
-pub(super) struct Session {
+pub(crate) struct Session {
     input: Input,
     said: Receiver<u8>,
     child: Option<Child>,
@@ -29,7 +29,7 @@ impl Drop for Session {
 }
 
 impl Session {
-    pub(super) fn secured(address: SocketAddr, ca: &str, [cert, key]: &[String; 2]) -> Self {
+    pub(crate) fn secured(address: SocketAddr, ca: &str, [cert, key]: &[String; 2]) -> Self {
         let mut child = Command::new("openssl")
             .args(["s_client", "-quiet", "-verify_return_error", "-verify_hostname", "localhost", "-CAfile", ca])
             .args(["-connect", &address.to_string(), "-cert", cert, "-key", key])
@@ -42,13 +42,13 @@ impl Session {
         Self { input: Input::Child(child.stdin.take().unwrap()), said: listen(output), child: Some(child) }
     }
 
-    pub(super) fn plain(address: SocketAddr) -> Self {
+    pub(crate) fn plain(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).unwrap();
         Self { said: listen(socket.try_clone().unwrap()), input: Input::Socket(socket), child: None }
     }
 
     /// The other side may have closed: what comes back tells.
-    pub(super) fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         let sent = match &mut self.input {
             Input::Child(child) => child.write_all(bytes).and_then(|()| child.flush()),
             Input::Socket(socket) => socket.write_all(bytes),
@@ -66,7 +66,7 @@ impl Session {
 
     /// An MQTT packet, of less than 128 bytes.
     #[track_caller]
-    pub(super) fn packet(&self) -> Vec<u8> {
+    pub(crate) fn packet(&self) -> Vec<u8> {
         let mut packet = vec![self.byte(), self.byte()];
         packet.extend((0..packet[1]).map(|_| self.byte()).collect::<Vec<u8>>());
         packet
@@ -74,7 +74,7 @@ impl Session {
 
     /// Reads frames up to one of this type.
     #[track_caller]
-    pub(super) fn until_frame(&self, wanted: u8) {
+    pub(crate) fn until_frame(&self, wanted: u8) {
         loop {
             let header: Vec<u8> = (0..12).map(|_| self.byte()).collect();
             assert_eq!(&header[..2], b"GF", "{header:02x?}");
@@ -89,7 +89,7 @@ impl Session {
 
     /// The server closes, whatever it says before.
     #[track_caller]
-    pub(super) fn ended(&self) {
+    pub(crate) fn ended(&self) {
         loop {
             match self.said.recv_timeout(PATIENCE) {
                 Ok(_) => {}
@@ -101,7 +101,7 @@ impl Session {
 
     /// The server closes, without another word.
     #[track_caller]
-    pub(super) fn closed(&self) {
+    pub(crate) fn closed(&self) {
         match self.said.recv_timeout(PATIENCE) {
             Err(RecvTimeoutError::Disconnected) => {}
             other => panic!("the connection is open: {other:?}"),
@@ -140,7 +140,7 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// CONNECT with a clean session and without keep-alive.
-pub(super) fn connect_packet(version: u8, client_id: &str, login: Option<(&str, &str)>) -> Vec<u8> {
+pub(crate) fn connect_packet(version: u8, client_id: &str, login: Option<(&str, &str)>) -> Vec<u8> {
     let mut body = Vec::new();
     text(&mut body, "MQTT");
     body.extend([version, if login.is_some() { 0xC2 } else { 2 }, 0, 0]);
@@ -155,12 +155,12 @@ pub(super) fn connect_packet(version: u8, client_id: &str, login: Option<(&str, 
 }
 
 /// PUBLISH of 3.1.1 with QoS 1.
-pub(super) fn publish_packet(topic: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish_packet(topic: &str, payload: &[u8]) -> Vec<u8> {
     numbered_packet(topic, 1, payload)
 }
 
 /// The same, under an identifier of its own.
-pub(super) fn numbered_packet(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn numbered_packet(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     text(&mut body, topic);
     body.extend(packet_id.to_be_bytes());
@@ -169,7 +169,7 @@ pub(super) fn numbered_packet(topic: &str, packet_id: u16, payload: &[u8]) -> Ve
 }
 
 /// HELLO and one frame with one reading of a sensor.
-pub(super) fn frames(client_id: &str, login: Option<(&str, &str)>, sensor: &Sensor, sequence: u64) -> Vec<u8> {
+pub(crate) fn frames(client_id: &str, login: Option<(&str, &str)>, sensor: &Sensor, sequence: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     match login {
         Some((name, secret)) => encode::hello_as(client_id, name, secret.as_bytes(), &mut bytes),
@@ -183,5 +183,5 @@ pub(super) fn frames(client_id: &str, login: Option<(&str, &str)>, sensor: &Sens
 }
 
 /// The type of a frame's first bytes.
-pub(super) const ACK: u8 = 4;
-pub(super) const REFUSE: u8 = 5;
+pub(crate) const ACK: u8 = 4;
+pub(crate) const REFUSE: u8 = 5;

@@ -42,6 +42,11 @@ impl Told {
             .map_or_else(String::new, |(_, value)| value.to_owned())
     }
 
+    pub(super) fn headers(&self) -> Vec<(String, String)> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     pub(super) fn cookie(&self) -> String {
         self.header("set-cookie").split(';').next().unwrap_or_default().to_owned()
     }

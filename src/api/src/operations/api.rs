@@ -2,11 +2,12 @@
 
 use super::NotReplayed;
 use super::report::{OperationsReport, ReplayView, TrailView};
+use crate::path_name::PathName;
 use crate::problem::Problem;
 use crate::sign::Access;
 use crate::v1::{PREFIX, Seen};
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, Uri};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -62,7 +63,7 @@ async fn trail(State(seen): State<Seen>) -> Json<TrailView> {
 )]
 async fn replay(
     State(seen): State<Seen>,
-    Path(reason): Path<String>,
+    PathName(reason): PathName,
     Extension(access): Extension<Access>,
     uri: Uri,
 ) -> Result<(StatusCode, Json<ReplayView>), Problem> {

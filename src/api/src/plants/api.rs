@@ -4,12 +4,13 @@ use super::report::{
     ChartSpan, FactoryEntry, MachineDetail, MachineView, MachinesView, OperationsView, Outage, ReadingsView,
 };
 use super::{MACHINES_MAX, SENSORS_MAX};
+use crate::path_name::PathName;
 use crate::problem::Problem;
 use crate::proof::Proof;
 use crate::v1::{PREFIX, Seen};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -158,7 +159,7 @@ async fn machines(
         (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn machine(State(seen): State<Seen>, Path(id): Path<String>, uri: Uri) -> Result<Json<MachineDetail>, Problem> {
+async fn machine(State(seen): State<Seen>, PathName(id): PathName, uri: Uri) -> Result<Json<MachineDetail>, Problem> {
     let detail = seen.window.plants().machine(&id, now_ms()).await;
     detail.map(Json).ok_or_else(|| no_machine(&id, &uri))
 }
@@ -176,7 +177,7 @@ async fn machine(State(seen): State<Seen>, Path(id): Path<String>, uri: Uri) -> 
 )]
 async fn readings(
     State(seen): State<Seen>,
-    Path(id): Path<String>,
+    PathName(id): PathName,
     uri: Uri,
     query: Result<Query<ReadingsWanted>, QueryRejection>,
 ) -> Result<Json<ReadingsPage>, Problem> {

@@ -5,6 +5,7 @@ use super::MACHINES_MAX;
 use super::api::{MachinesWanted, ReadingsWanted, no_factory, no_machine, now_ms, wanted};
 use super::list_page::PlantsPage;
 use super::machine_page::MachinePage;
+use crate::path_name::PathName;
 use crate::problem::Problem;
 use crate::render::rendered;
 use crate::report::Observe;
@@ -12,7 +13,7 @@ use crate::sign::{Access, Signed};
 use crate::v1::Seen;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get;
@@ -38,7 +39,7 @@ async fn plants(
 
 async fn machine(
     State(seen): State<Seen>,
-    Path(id): Path<String>,
+    PathName(id): PathName,
     access: Option<Extension<Access>>,
     uri: Uri,
     query: Result<Query<ReadingsWanted>, QueryRejection>,

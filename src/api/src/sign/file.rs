@@ -5,11 +5,10 @@
 
 use super::role::Role;
 use genims_locks::file::{AccountFile, check_name, now};
+use genims_locks::secret::digest;
 use genims_locks::{LockError, secret};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::fmt::Write;
 
 const TOKENS_MAX: usize = 32;
 
@@ -55,22 +54,13 @@ impl User {
             return Err(LockError::Account(format!("{} has {TOKENS_MAX} tokens; {remedy}", self.name)));
         }
         let token = secret::drawn();
-        self.tokens.push(digest(&token));
+        self.tokens.push(digest(token.as_bytes()));
         Ok(token)
     }
 
     pub(crate) fn is_admin(&self) -> bool {
         self.role == Role::Admin && !self.disabled
     }
-}
-
-/// Of a text that nobody guesses.
-pub(crate) fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -173,7 +163,7 @@ mod tests {
         let mut user = User::new("a", Role::Admin, "long enough a secret").unwrap();
         let tokens: Vec<String> = (0..TOKENS_MAX).map(|_| user.token().unwrap()).collect();
         assert!(user.token().is_err());
-        assert!(!user.tokens.contains(&tokens[0]) && user.tokens.contains(&digest(&tokens[0])));
+        assert!(!user.tokens.contains(&tokens[0]) && user.tokens.contains(&digest(tokens[0].as_bytes())));
         let before = user.hash.clone();
         user.rotate("another long secret").unwrap();
         assert!(user.tokens.is_empty() && user.hash != before);

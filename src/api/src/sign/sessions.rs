@@ -3,8 +3,9 @@
 //!
 //! Invariant: there are [`SESSIONS_MAX`] at most, [`OF_ONE_MAX`] of one user: the one that was used least recently gives way.
 
-use super::file::{User, digest};
+use super::file::User;
 use super::users::{Users, drawn};
+use genims_locks::secret::digest;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(crate) struct Sessions {
 
 /// What a state-changing request of a session has to show as well: who can send a cookie along cannot read this.
 pub(crate) fn proof(token: &str) -> String {
-    digest(&format!("proof of {token}"))
+    digest(format!("proof of {token}").as_bytes())
 }
 
 impl Sessions {
@@ -51,13 +52,13 @@ impl Sessions {
         } else if all.len() >= SESSIONS_MAX {
             give_way(&mut all, |_| true);
         }
-        all.insert(digest(&token), session);
+        all.insert(digest(token.as_bytes()), session);
         token
     }
 
     /// Whose it is, while it lasts. `used`: it is what keeps it.
     pub(crate) fn user(&self, token: &str, users: &Users, used: bool, now: Instant) -> Option<Arc<User>> {
-        let (mut all, key) = (self.all.lock(), digest(token));
+        let (mut all, key) = (self.all.lock(), digest(token.as_bytes()));
         let session = all.get_mut(&key)?;
         let user = users.user(&session.user).filter(|user| user.hash == session.hash);
         if user.is_none() || !self.lasts(session, now) {
@@ -77,7 +78,7 @@ impl Sessions {
     }
 
     pub(crate) fn end(&self, token: &str) {
-        self.all.lock().remove(&digest(token));
+        self.all.lock().remove(&digest(token.as_bytes()));
     }
 
     /// How many a user has.
@@ -141,7 +142,7 @@ mod tests {
             sessions.begin(&user, begun + MINUTE);
         }
         assert_eq!(sessions.all.lock().len(), SESSIONS_MAX);
-        assert_ne!(proof(&token), digest(&token), "it must not tell what is kept");
+        assert_ne!(proof(&token), digest(token.as_bytes()), "it must not tell what is kept");
     }
 
     #[test]

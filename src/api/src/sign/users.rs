@@ -1,10 +1,11 @@
 //! Users as the running server knows them. A name and a secret, or a token, enter; leaves the user, or what was refused.
 
-use super::file::{User, UserFile, digest};
+use super::file::{User, UserFile};
 use super::role::Role;
 use arc_swap::ArcSwap;
 use genims_locks::file::{change, read};
 use genims_locks::refusals::RefusalKind;
+use genims_locks::secret::digest;
 use genims_locks::tries::{Tries, Unheard};
 use genims_locks::watch::Watched;
 use genims_locks::{LockError, secret};
@@ -77,7 +78,7 @@ impl Users {
     }
 
     pub(crate) fn of_token(&self, token: &str) -> Option<Arc<User>> {
-        self.known.load().by_token.get(&digest(token)).filter(|user| !user.disabled).cloned()
+        self.known.load().by_token.get(&digest(token.as_bytes())).filter(|user| !user.disabled).cloned()
     }
 
     /// All of them, by name.

@@ -13,6 +13,7 @@ pub(crate) use events::{Asker, Remote, listen};
 
 use super::openapi::{self, Description, Index};
 use super::past::{Point, Rates};
+use super::path_name::PathName;
 use super::problem::Problem;
 use super::report::{CatalogueReport, ChangesReport, ClockReport, RefusalReport, SpoolReport, Word};
 use super::sign::role::{Right, Role};
@@ -20,7 +21,7 @@ use super::sign::{Access, Doorway};
 use super::snapshot::{Fill, Flow, ServerSnapshot};
 use super::window::Window;
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use genims_locks::refusals::Refusal;
@@ -180,7 +181,7 @@ async fn history(State(seen): State<Seen>) -> Json<History> {
         (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn flow(State(seen): State<Seen>, Path(name): Path<String>, uri: Uri) -> Result<Json<Flow>, Problem> {
+async fn flow(State(seen): State<Seen>, PathName(name): PathName, uri: Uri) -> Result<Json<Flow>, Problem> {
     let found = seen.window.snapshot().flows.into_iter().find(|flow| flow.name == name);
     found.map(Json).ok_or_else(|| Problem::not_found("there is no flow of this name", &uri))
 }

@@ -245,6 +245,7 @@ impl Sink for Connection {
 
     fn overlong(&mut self, line: Overlong) {
         count(&self.shared.metrics.protocol_errors_total, 1);
+        self.pass.tell_protocol();
         let limit = self.shared.options.line_bytes_max;
         let Overlong { head, bytes, share } = line;
         let detail = format_args!("a line of {bytes} bytes is longer than line_bytes_max = {limit}");

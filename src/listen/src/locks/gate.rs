@@ -3,7 +3,7 @@
 use super::clients::Clients;
 use super::guest::{Eviction, Guest};
 use super::places::Places;
-use crate::notices::{Kind, Notices};
+use crate::notices::{Kind, Notices, Peer};
 use crate::{ListenMetrics, count};
 use genims_locks::LockError;
 use genims_locks::certificate::Certificate;
@@ -84,6 +84,22 @@ impl ListenerGate {
     /// No TLS: bytes are spoken in clear.
     pub(crate) fn is_plain(&self) -> bool {
         self.tls.is_none()
+    }
+
+    /// What `name` sent is malformed, or more than may come at once. The listener has counted it.
+    #[cold]
+    pub(crate) fn tell_protocol(&self, name: &str, peer: Peer) {
+        let host = peer.host();
+        self.refusals.tell(refusals::RefusalKind::Protocol, &self.listener, name, &host);
+        if let Some(not_told) = self.notices.due(Kind::Protocol, &host, Instant::now()) {
+            tracing::warn!(
+                listener = self.listener,
+                client = name,
+                address = %peer,
+                not_told,
+                "input refused: malformed, or more at once than is taken; GENIMS_LOG=debug says what of whom"
+            );
+        }
     }
 
     pub(super) fn left(&self, guest: &Guest) {

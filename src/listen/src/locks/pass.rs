@@ -147,6 +147,11 @@ impl Pass {
         }
     }
 
+    /// What it sent is malformed, or more than may come at once. What somebody without an account calls itself is its own choice.
+    pub(crate) fn tell_protocol(&self) {
+        self.gate.tell_protocol(self.owner().unwrap_or_default(), self.peer);
+    }
+
     fn denied(&self, name: &str, denied: Denied) {
         count(&self.gate.metrics.logins_refused_total, 1);
         self.tell_denied(name, denied);

@@ -298,7 +298,9 @@ impl<S: Socket> Connection<S> {
         }
         self.dialogue.try_submit();
         if let Some(fault) = &end.fault {
-            count_fault(&self.shared, &self.dialogue.caller.client_id, fault);
+            let (caller, pass) = (&self.dialogue.caller, &self.dialogue.pass);
+            let owner = pass.as_ref().and_then(|pass| pass.owner()).unwrap_or_default();
+            count_fault(&self.shared, (owner, caller.peer), &caller.client_id, fault);
             if fault.reason == reason::SESSION_TAKEN_OVER {
                 telling::takeover(&self.shared, &self.dialogue.caller);
             }

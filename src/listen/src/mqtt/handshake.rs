@@ -79,7 +79,7 @@ pub(super) async fn secure(
             Ok(Ok(client)) => peer.0 = client.or(peer.0),
             refused => {
                 let fault = refused.ok().and_then(Result::err).unwrap_or(proxy::MISSING);
-                count_fault(shared, "", &fault);
+                count_fault(shared, ("", peer), "", &fault);
                 telling::refused_connection(shared, &Input::default(), &fault, peer);
                 return None;
             }
@@ -115,6 +115,7 @@ pub(super) async fn run<S: Socket>(
     let mut input = Input::default();
     let received = receive(&mut socket, &mut input, shared, &mut arrival).await;
     let peer = arrival.peer;
+    let identity = arrival.pass.identity().unwrap_or_default().to_owned();
     let refusal = match received {
         Ok(false) => return None,
         Ok(true) => match admit(&mut input, shared, arrival).await {
@@ -123,7 +124,7 @@ pub(super) async fn run<S: Socket>(
         },
         Err(refusal) => refusal,
     };
-    count_fault(shared, "", &refusal.fault);
+    count_fault(shared, (&identity, peer), "", &refusal.fault);
     telling::refused_connection(shared, &input, &refusal.fault, peer);
     refuse(socket, &refusal).await;
     None

@@ -11,6 +11,7 @@ use super::session::Session;
 use super::telling::Caller;
 use super::will::{self, Will};
 use crate::count;
+use crate::notices::Peer;
 use genims_model::now_us;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
@@ -278,8 +279,8 @@ pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
     }
 }
 
-/// Counts the end of a connection that the server has brought about.
-pub(super) fn count_fault(shared: &Shared, client_id: &str, fault: &Fault) {
+/// Counts the end of a connection that the server has brought about. `owner`: as the gate knows the client, if it does.
+pub(super) fn count_fault(shared: &Shared, (owner, peer): (&str, Peer), client_id: &str, fault: &Fault) {
     let counter = match fault.reason {
         reason::SERVER_SHUTTING_DOWN => return,
         // The gate has counted, and told.
@@ -291,7 +292,10 @@ pub(super) fn count_fault(shared: &Shared, client_id: &str, fault: &Fault) {
         | reason::SESSION_TAKEN_OVER
         | reason::QUOTA_EXCEEDED
         | reason::KEEP_ALIVE_TIMEOUT => &shared.metrics.refused_total,
-        _ => &shared.metrics.protocol_errors_total,
+        _ => {
+            shared.gate.tell_protocol(owner, peer);
+            &shared.metrics.protocol_errors_total
+        }
     };
     count(counter, 1);
     tracing::debug!(client_id, %fault, "MQTT client refused");

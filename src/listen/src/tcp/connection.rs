@@ -83,18 +83,19 @@ pub(super) async fn serve(stream: impl Stream, shared: Arc<Shared>, shutdown: Ca
             let end = connection.run(&mut wire).await;
             connection.finish(&mut wire, end).await
         }
-        Err(refusal) => Some(refusal),
+        Err(refusal) => {
+            count_refusal(&shared, &pass, &refusal);
+            Some(refusal)
+        }
     };
-    if let Some(refusal) = &refusal {
-        count_refusal(&shared, refusal);
-    }
     wire.close(refusal.as_ref()).await;
 }
 
-fn count_refusal(shared: &Shared, refusal: &Refusal) {
+fn count_refusal(shared: &Shared, pass: &Pass, refusal: &Refusal) {
     match refusal.code {
         RefuseCode::Malformed | RefuseCode::TooLarge | RefuseCode::Protocol => {
             count(&shared.metrics.protocol_errors_total, 1);
+            pass.tell_protocol();
             tracing::debug!(code = ?refusal.code, message = refusal.message, "client refused");
         }
         // The gate has counted, and told.
@@ -416,6 +417,9 @@ impl Connection {
             // A mark given up costs nothing but a resend that is found to be one.
             self.intake.mark(mark);
             let _ = timeout(MARK_DELAY, self.intake.submit(&self.who.client.waiter, &mut None)).await;
+        }
+        if let Some(refusal) = &refusal {
+            count_refusal(&self.shared, &self.pass, refusal);
         }
         refusal
     }

@@ -11,6 +11,8 @@ use std::path::Path;
 /// More than any server takes; beyond it a limit is none.
 pub const READINGS_PER_SECOND_MAX: u64 = 1_000_000_000;
 
+const TOKENS_MAX: usize = 32;
+
 /// One client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,9 @@ pub struct ClientEntry {
     /// Of its secret; without one it comes in by a certificate of its name alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// SHA-256 of each, in hex. Not written where there are none, which the release before can read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<String>,
     #[serde(default)]
     pub disabled: bool,
     /// Filters of the MQTT topics that it may publish under; all if not given.
@@ -73,6 +78,7 @@ impl ClientEntry {
         let mut entry = Self {
             name: name.to_owned(),
             hash: None,
+            tokens: Vec::new(),
             disabled: false,
             topics: None,
             machines: None,
@@ -89,10 +95,23 @@ impl ClientEntry {
         Ok(entry)
     }
 
+    /// Another secret; tokens are gone.
     pub fn rotate(&mut self, secret: &str) -> Result<(), LockError> {
         self.hash = Some(secret::hash_new(secret).map_err(LockError::Account)?);
+        self.tokens.clear();
         self.rotated = now();
         Ok(())
+    }
+
+    /// A new token, shown in place of the secret; the only time that it can be seen.
+    pub fn token(&mut self) -> Result<String, LockError> {
+        if self.tokens.len() >= TOKENS_MAX {
+            let remedy = "`genims client rotate` ends all of them";
+            return Err(LockError::Account(format!("{} has {TOKENS_MAX} tokens; {remedy}", self.name)));
+        }
+        let token = secret::drawn_token();
+        self.tokens.push(secret::digest(token.as_bytes()));
+        Ok(token)
     }
 
     pub fn check(&self) -> Result<(), String> {
@@ -100,6 +119,9 @@ impl ClientEntry {
         check_name(name)?;
         if self.hash.as_ref().is_some_and(|hash| !secret::is_hash(hash)) {
             return Err(format!("the hash of {name} is none of argon2id; `genims client rotate` makes one"));
+        }
+        if self.tokens.iter().any(|token| !secret::is_digest(token)) {
+            return Err(format!("a token of {name} is no SHA-256 in hex; `genims client token` makes one"));
         }
         if let Some(wrong) = self.topics.iter().flatten().find(|filter| !topic::is_filter(filter)) {
             return Err(format!(
@@ -154,6 +176,7 @@ mod tests {
         }
         let found = read(&path).expect("read");
         assert_eq!((&found[0], found[1].hash.as_ref(), found.len()), (&entry, None, 2));
+        assert!(!fs::read_to_string(&path).expect("read").contains("tokens"), "the release before knows no such key");
         assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
         let text = fs::read_to_string(&path).expect("read");
         assert!(text.starts_with('#') && !text.contains(&secret), "{text}");
@@ -163,6 +186,19 @@ mod tests {
             let told = read(&path).expect_err("open to others").to_string();
             assert!(told.contains("chmod 600"), "{told}");
         }
+    }
+
+    #[test]
+    fn tokens_are_kept_as_digests_bounded_and_end_with_the_secret() {
+        let mut entry = ClientEntry::new("a", None).expect("made");
+        let tokens: Vec<String> = (0..TOKENS_MAX).map(|_| entry.token().expect("drawn")).collect();
+        assert!(entry.token().expect_err("one too many").to_string().contains("client rotate"));
+        assert!(entry.check().is_ok() && entry.hash.is_none());
+        for token in &tokens {
+            assert!(!entry.tokens.contains(token) && entry.tokens.contains(&secret::digest(token.as_bytes())));
+        }
+        entry.rotate("another long secret").expect("rotated");
+        assert!(entry.tokens.is_empty());
     }
 
     #[test]
@@ -189,6 +225,7 @@ mod tests {
         for (text, cause) in [
             ("[[client]]\nname = \"a\"\n[[client]]\nname = \"a\"", "twice"),
             ("[[client]]\nname = \"a\"\nhash = \"plain\"", "argon2id"),
+            ("[[client]]\nname = \"a\"\ntokens = [\"plain\"]", "SHA-256"),
             ("[[client]]\nname = \"a\"\ntopic = [\"x\"]", "topic"),
             ("[[client]]\nname = \"a\"\nrows = [\"materials\"]", "materials"),
             ("[[client]]\nname = \"a\"\nreadings_per_second_max = 1000000001", "1000000000"),

@@ -1,5 +1,5 @@
 //! Clients: who may come in, with which secret, and what they may send. A file enters; leaves the client that a name and a
-//! secret, or a certificate, stand for.
+//! secret or a token, or a certificate, stand for.
 //!
 //! - [`file`]: the file's form; read, changed and written
 //!
@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use genims_decode::topic::is_of_rows;
 use genims_locks::LockError;
 use genims_locks::refusals::RefusalKind;
+use genims_locks::secret::{TOKEN_CHARS, digest};
 use genims_locks::tries::{Tries, Unheard};
 use genims_locks::watch::Watched;
 use genims_pipeline::intake::{Scope, Tables};
@@ -78,6 +79,8 @@ pub(crate) struct Client {
     pub(crate) name: Box<str>,
     pub(crate) disabled: bool,
     hash: Option<Box<str>>,
+    /// Digests.
+    tokens: Box<[String]>,
     /// Filters of the topics that it may publish under; `None` is all.
     pub(crate) topics: Option<Box<[Box<str>]>>,
     pub(crate) scope: Scope,
@@ -87,6 +90,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Nobody guesses one: it is looked at at once, and who shows it is heard however often others were wrong under its name.
+    fn has_token(&self, shown: &[u8]) -> bool {
+        !self.tokens.is_empty() && shown.len() == TOKEN_CHARS && self.tokens.contains(&digest(shown))
+    }
+
+    fn unless_disabled(self: Arc<Self>) -> Result<Option<Arc<Self>>, Denied> {
+        if self.disabled { Err(Denied::Disabled) } else { Ok(Some(self)) }
+    }
+
     /// Rows are held to tables, at the intake.
     #[inline]
     pub(crate) fn may_publish(&self, topic: &str) -> bool {
@@ -207,8 +219,10 @@ impl Clients {
         let Some(name) = shown.name.or(identity) else { return Ok(None) };
         let client = self.client(name);
         if identity == Some(name) {
-            let client = client.ok_or(Denied::Unknown)?;
-            return if client.disabled { Err(Denied::Disabled) } else { Ok(Some(client)) };
+            return client.ok_or(Denied::Unknown)?.unless_disabled();
+        }
+        if let Some(client) = client.as_ref().filter(|client| client.has_token(shown.secret)) {
+            return client.clone().unless_disabled();
         }
         let hash = client.as_ref().and_then(|client| client.hash.as_deref());
         // A name that nobody has takes as long as one with a wrong secret.
@@ -218,8 +232,7 @@ impl Clients {
             Unheard::Busy => Denied::Busy,
         })?;
         match client {
-            Some(client) if right && client.disabled => Err(Denied::Disabled),
-            Some(client) if right => Ok(Some(client)),
+            Some(client) if right => client.unless_disabled(),
             Some(_) => Err(Denied::Wrong),
             None => Err(Denied::Unknown),
         }
@@ -246,6 +259,7 @@ fn read(path: &Path, options: &ClientOptions, before: &ByName) -> Result<ByName,
             name: name.clone(),
             disabled: entry.disabled,
             hash: entry.hash.map(Into::into),
+            tokens: entry.tokens.into(),
             topics: entry.topics.map(|topics| boxed(topics).collect()),
             scope: Scope {
                 machines: entry.machines.map(|machines| Arc::new(boxed(machines).collect())),

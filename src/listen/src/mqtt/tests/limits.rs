@@ -1,12 +1,17 @@
 //! What is malformed, too large, too much, too slow; and what happens while the pipeline pushes back.
 
 use super::*;
+use crate::locks::AnonymousPolicy;
+use crate::trial::heard::Heard;
+use genims_locks::refusals::{RefusalKind, Refusals};
 use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn faults_are_told_in_v5_and_close_v3() {
     let options = MqttOptions { packet_bytes_max: 1_024, ..MqttOptions::default() };
-    let server = Server::start(options).await;
+    let (heard, refusals) = (Heard::start(), Arc::<Refusals>::default());
+    let gate = ListenerGate::open("mqtt", true, None, None, AnonymousPolicy::default(), refusals.clone()).unwrap();
+    let server = Server::with_gate(options, Plant::new(1_000_000), gate).await;
     let with_properties = |properties: &[u8]| {
         let body = [text("t/S0"), vec![properties.len() as u8], properties.to_vec(), b"1".to_vec()].concat();
         packet(0x30, &body)
@@ -58,6 +63,11 @@ async fn faults_are_told_in_v5_and_close_v3() {
         client.refused(version, reason).await;
     }
     assert_eq!(server.metrics.protocol_errors_total.load(Ordering::Relaxed), count);
+    assert_eq!(refusals.totals(), [("mqtt".to_owned(), RefusalKind::Protocol, count)]);
+    let due = refusals.due(tokio::time::Instant::now());
+    assert!(due.len() == 1 && due[0].times == count && due[0].host == "127.0.0.1", "told together: {due:?}");
+    let lines = heard.with(&["input refused", "listener=mqtt", "address=127.0.0.1:"]);
+    assert!((1..count as usize).contains(&lines.len()), "once a minute, however long this takes: {lines:?}");
     assert_eq!(server.plant.account().received, 0);
     server.stop().await;
 }

@@ -119,6 +119,31 @@ async fn too_many_wrong_secrets_lock_the_name_until_it_has_another() {
 }
 
 #[tokio::test]
+async fn a_token_is_shown_as_the_password_and_ends_with_the_secret() {
+    let mut a = entry("a", &[], &[]);
+    let token = a.token().unwrap();
+    let locked = Locked::start(vec![a, entry("b", &[], &[])], false).await;
+    for version in [4, 5] {
+        assert_eq!(locked.try_as(version, "a", &token, "x").await.1, 0);
+    }
+    locked.client(5, "a").await;
+    assert_eq!(locked.try_as(5, "b", &token, "x").await.1, 0x86, "it is another's");
+    // Whoever guesses under its name locks out the secret, and not what nobody guesses.
+    for _ in 0..3 {
+        assert_eq!(locked.try_as(5, "a", &token.replace(char::is_numeric, "x"), "x").await.1, 0x86);
+    }
+    assert_eq!(locked.try_as(5, "a", SECRET, "x").await.1, 0x86);
+    assert_eq!(locked.try_as(5, "a", &token, "x").await.1, 0);
+    locked.change(|all| all[0].disabled = true);
+    assert_eq!(locked.try_as(5, "a", &token, "x").await.1, 0x8A);
+    locked.change(|all| {
+        all[0].disabled = false;
+        all[0].rotate("another secret, long enough").unwrap();
+    });
+    assert_eq!(locked.try_as(5, "a", &token, "x").await.1, 0x86, "it is gone");
+}
+
+#[tokio::test]
 async fn topics_are_held_to_as_the_standards_say() {
     let locked = Locked::start(vec![entry("a", &["t/+", "u/#"], &[])], false).await;
     let mut v5 = locked.client(5, "a").await;
