@@ -49,6 +49,7 @@ mod one_step_back;
 mod passwords;
 mod plants;
 mod platform;
+mod points;
 mod pooler;
 mod positions;
 mod powercut;
@@ -149,6 +150,7 @@ fn main() -> ExitCode {
         etl::tests,
         retention::tests,
         backup::tests,
+        points::tests,
         verify::tests,
         doctor::tests,
         checklist::tests,

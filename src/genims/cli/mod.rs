@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod backup_servers;
 mod capacity;
 mod checklist;
 mod client;
