@@ -144,10 +144,10 @@ pub enum BackupError {
     PointOutside { point: String, folder: String, held: String },
 
     #[error(
-        "{point}: {folder} lacks a part of the server's log behind {until}{remark}, and nothing was restored across it; bring it \
+        "{point}: {folder} lacks a part of the server's log behind {until}, and nothing was restored across it; bring it \
          back, or choose a moment of {held}"
     )]
-    PointInGap { point: String, folder: String, until: String, remark: String, held: String },
+    PointInGap { point: String, folder: String, until: String, held: String },
 
     #[error("{folder} holds several servers, and none of them is {place}; name one of them: {found}")]
     WhichServer { folder: String, place: String, found: String },

@@ -1,6 +1,7 @@
 //! `genims backup`, `genims backup due | servers | list`: arguments in, a table or JSON out; exit code 1 when a database was not
 //! saved, or a backup cannot be read or removed.
 
+use super::backup_shown::{on, print_encrypted, size};
 use super::{backup_servers, conclude};
 use anyhow::Context;
 use chrono::Utc;
@@ -148,14 +149,6 @@ async fn look_after(
     conclude(&report, json, print_due, report.ok())
 }
 
-pub(super) fn on(bar: &Progress, progress: BackupProgress<'_>) {
-    match progress {
-        BackupProgress::Step { database, what } => bar.show(format!("{database}: {what}")),
-        BackupProgress::Bytes(bytes) => bar.show(size(bytes)),
-        BackupProgress::Finished(_) => bar.advance(),
-    }
-}
-
 fn print_due(report: &DueReport) {
     let (mut saved, mut removed) = (0, 0);
     for database in &report.databases {
@@ -202,12 +195,6 @@ fn print_saved(database: &BackedUpDatabase) {
             say!("{name:24} {seconds:>7.2} s  FAILED");
             say!("    {}", error.as_deref().unwrap_or_default());
         }
-    }
-}
-
-pub(super) fn print_encrypted(recipients: &[String]) {
-    if !recipients.is_empty() {
-        say!("encrypted for {}", recipients.join(", "));
     }
 }
 
@@ -261,12 +248,5 @@ fn age(seconds: i64) -> String {
         60..=3_599 => format!("{} min", seconds / 60),
         3_600..=86_399 => format!("{} h", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
-    }
-}
-
-pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        0..=999_999 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
 }

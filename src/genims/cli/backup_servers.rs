@@ -1,6 +1,6 @@
 //! `genims backup servers`: what was kept of whole servers, as text or JSON; exit code 1 when a server was not.
 
-use super::backup::{on, print_encrypted, size};
+use super::backup_shown::{on, print_encrypted, size};
 use super::conclude;
 use genims_backup::backup::BackupProgress;
 use genims_backup::encryption::Recipients;

@@ -6,6 +6,7 @@
 mod audit;
 mod backup;
 mod backup_servers;
+mod backup_shown;
 mod capacity;
 mod checklist;
 mod client;

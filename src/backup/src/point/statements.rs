@@ -31,10 +31,7 @@ impl Statements {
         let line = std::mem::take(&mut self.line);
         let text = line.trim_ascii();
         let ends = text.ends_with(DELIMITER);
-        let is_left_out = match self.within {
-            Some(is_left_out) => is_left_out,
-            None => is_of_accounts(text),
-        };
+        let is_left_out = self.within.unwrap_or_else(|| is_of_accounts(text));
         let is_apart = self.within.is_none() && (text.is_empty() || is_directive(text));
         self.within = if ends || is_apart { None } else { Some(is_left_out) };
         if !is_left_out {

@@ -167,8 +167,7 @@ impl Archive {
             Some(until) if self.log.iter().chain(&self.bases).any(is_behind) => BackupError::PointInGap {
                 point: point.to_rfc3339(),
                 folder,
-                until: until.to_rfc3339(),
-                remark,
+                until: format!("{}{remark}", until.to_rfc3339()),
                 held: told,
             },
             _ => BackupError::PointOutside { point: point.to_rfc3339(), folder, held: told },

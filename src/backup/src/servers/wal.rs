@@ -113,7 +113,7 @@ impl Cluster {
 
     async fn moment(&self) -> Result<Moment, BackupError> {
         let row = self.client.query_one(NOW, &[]).await.map_err(|error| self.settings.error(error))?;
-        let position = |column| row.get::<_, i64>(column).unsigned_abs();
+        let position = |column: usize| row.get::<_, i64>(column).unsigned_abs();
         Ok(Moment { at: row.get(0), inserted: position(1), flushed: position(2) })
     }
 
