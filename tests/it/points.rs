@@ -57,7 +57,7 @@ fn a_database_comes_back(harness: &'static Harness) {
     };
     let back = |module: &str, name: &str, point: DateTime<Utc>| -> Vec<String> {
         let point = point.to_rfc3339();
-        let words = ["restore", module, "--from", to, "--as", name, "--point", &point, "--identity", identity];
+        let words = ["restore", module, "--from", to, "--as", name, "--point", point.as_str(), "--identity", identity];
         words.map(str::to_owned).to_vec()
     };
     let refusal = |words: &[String], cause: &[&str]| {
