@@ -38,14 +38,14 @@ fn text(output: &Output) -> String {
 }
 
 #[track_caller]
-fn done(platform: &Platform, arguments: &[&str]) -> Value {
+pub(crate) fn done(platform: &Platform, arguments: &[&str]) -> Value {
     let output = platform.cli(arguments, &[]);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
     serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
 }
 
 #[track_caller]
-fn refused(platform: &Platform, arguments: &[&str], cause: &[&str]) {
+pub(crate) fn refused(platform: &Platform, arguments: &[&str], cause: &[&str]) {
     let output = platform.cli(arguments, &[]);
     let said = text(&output);
     assert!(!output.status.success() && cause.iter().all(|part| said.contains(part)), "{arguments:?}: {said}");
@@ -281,7 +281,7 @@ fn damaged(platform: &Platform, paths: &[PathBuf], to: &str) {
     }
 }
 
-fn rows(harness: &'static Harness, platform: &Platform, database: &str, table: &str) -> i64 {
+pub(crate) fn rows(harness: &'static Harness, platform: &Platform, database: &str, table: &str) -> i64 {
     harness.block_on(async {
         let client = connect_postgres(&platform.stack.postgres_url(database)).await;
         client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0)

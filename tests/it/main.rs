@@ -52,6 +52,7 @@ mod passwords;
 mod plants;
 mod plants_day;
 mod platform;
+mod points;
 mod pooler;
 mod positions;
 mod powercut;
@@ -170,6 +171,7 @@ fn main() -> ExitCode {
         etl::tests,
         retention::tests,
         backup::tests,
+        points::tests,
         verify::tests,
         doctor::tests,
         checklist::tests,

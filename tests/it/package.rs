@@ -185,9 +185,9 @@ fn assert_as_described(root: &Root) {
     }
     assert!(!root.run("readelf --sections --wide /usr/bin/genims").contains(".debug_"), "not stripped");
     assert_eq!(root.run("systemctl is-enabled genims.service || true").trim(), "disabled");
-    let complaints = root.run("systemd-analyze verify genims.service genims-backup.service genims-backup.timer");
+    let complaints = root.run("systemd-analyze verify genims.service genims-backup.service genims-backup.timer genims-backup-servers.service genims-backup-servers.timer");
     assert!(!complaints.contains("genims"), "{complaints}");
-    for unit in ["genims.service", "genims-backup.service"] {
+    for unit in ["genims.service", "genims-backup.service", "genims-backup-servers.service"] {
         root.run(&format!("systemd-analyze security --offline=true {EXPOSED_MAX} {unit}"));
     }
 }

@@ -82,7 +82,8 @@ async fn no_page_gives_anything_away() {
             names.iter().map(|name| json!({ "name": name, "in": place })).collect()
         };
         let id = if path.contains("{id}") { &["id"][..] } else { &[] };
-        json!({ "parameters": [of(names, "query"), of(id, "path")].concat() })
+        let parameters = [of(names, "query"), of(id, "path")].concat();
+        json!({ "parameters": parameters })
     };
     let mut pages = routes(&trial.router);
     pages.retain(|path| !path.starts_with("/api/"));

@@ -4,6 +4,7 @@
 use crate::errors::BackupError;
 use crate::programs::Program;
 use crate::saved::SavedFile;
+use crate::scratch::Scratch;
 use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,13 +16,15 @@ use tokio::time::timeout;
 const PIECE: usize = 256 * 1024;
 /// What is kept of its complaints.
 const COMPLAINT_MAX: usize = 4 * 1024;
-const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(15 * 60);
 
 pub(crate) struct Call<'a> {
     pub(crate) database: &'a str,
     pub(crate) program: &'a Program,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// Where it works, as the account that owns that; none: here, as we are.
+    pub(crate) scratch: Option<&'a Scratch>,
 }
 
 impl Call<'_> {
@@ -62,16 +65,9 @@ impl Call<'_> {
     }
 
     fn start(&self, stdin: Stdio, stdout: Stdio) -> Result<Child, BackupError> {
-        let mut command = Command::new(&self.program.path);
-        command.args(&self.arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped()).kill_on_drop(true);
-        // What our own environment says of another server must not reach it.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("PG") || text.starts_with("MYSQL") {
-                command.env_remove(&name);
-            }
-        }
-        command.env("LC_ALL", "C").envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut command = command(self.program, self.scratch);
+        command.args(&self.arguments).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.spawn().map_err(|error| self.failed(error.to_string()))
     }
 
@@ -95,6 +91,28 @@ impl Call<'_> {
         let program = self.program.path.display().to_string();
         BackupError::Program { database: self.database.to_owned(), program, cause }
     }
+}
+
+/// What runs a program: it ends with its handle.
+pub(crate) fn command(program: &Program, scratch: Option<&Scratch>) -> Command {
+    let mut command = Command::new(&program.path);
+    command.kill_on_drop(true);
+    // What our own environment says of another server must not reach it.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("PG") || text.starts_with("MYSQL") {
+            command.env_remove(&name);
+        }
+    }
+    command.env("LC_ALL", "C");
+    if let Some(scratch) = scratch {
+        // Programs put their passing files there as well, and need no home of their own.
+        command.current_dir(scratch.path()).env("TMPDIR", scratch.path()).env("HOME", scratch.path());
+        if let Some((user, group)) = scratch.account {
+            command.uid(user).gid(group);
+        }
+    }
+    command
 }
 
 /// The standard input of a program.

@@ -120,7 +120,9 @@ impl Counter {
             self.database = name;
         } else if BINLOG.iter().any(|prefix| self.head.starts_with(prefix)) && self.binlog.is_none() {
             let text = String::from_utf8_lossy(&self.head).into_owned();
-            self.binlog = Some(text.trim_start_matches("-- ").trim_end_matches(';').to_owned());
+            // MariaDB's says in another such line what to do with its own kind of position.
+            let is_position = text.contains("_LOG_FILE=");
+            self.binlog = is_position.then(|| text.trim_start_matches("-- ").trim_end_matches(';').to_owned());
         }
         self.completed = self.head.starts_with(COMPLETED);
     }
@@ -194,7 +196,8 @@ impl Renamer {
 mod tests {
     use super::*;
 
-    const MARIADB: &str = "-- MariaDB dump 10.19\n-- CHANGE MASTER TO MASTER_LOG_FILE='b.000001', MASTER_LOG_POS=328;\n\
+    const MARIADB: &str = "-- MariaDB dump 10.19\n-- CHANGE MASTER TO MASTER_USE_GTID=slave_pos;\n\
+        -- CHANGE MASTER TO MASTER_LOG_FILE='b.000001', MASTER_LOG_POS=328;\n\
         CREATE DATABASE /*!32312 IF NOT EXISTS*/ `genims_audit_db`;\n\nUSE `genims_audit_db`;\n\
         INSERT INTO `a` VALUES\n(1,'it''s (1),(2); \\'x\\\\',NULL),\n(2,'b\nUSE `c`;',0x28);\nINSERT INTO `a` VALUES\n(3,'',1.5);\n\
         USE `genims_internal`;\nINSERT INTO `s``t` VALUES\n(_binary '(',1);\n-- Dump completed\n";

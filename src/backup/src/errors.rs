@@ -100,6 +100,64 @@ pub enum BackupError {
     )]
     Differs { place: String, differences: String },
 
+    #[error(
+        "no {program} of version {version} is here, and a moment is reached by a server in passing; install {package}"
+    )]
+    NoServer { program: &'static str, version: String, package: String },
+
+    #[error(
+        "servers do not run as root, and there is no account {user} here; install the server's package, or run this as somebody else"
+    )]
+    NoAccount { user: &'static str },
+
+    #[error("{path} is too long for the address of a socket (at most {max} bytes); let TMPDIR name a shorter one")]
+    LongPath { path: String, max: usize },
+
+    #[error(
+        "{place}: no login of ours may copy this server; `ALTER ROLE ... REPLICATION` for one of them, and a line for \
+         `replication` in pg_hba.conf"
+    )]
+    NoReplication { place: String },
+
+    #[error("{place}: {lacks}, so there is nothing to go on with from a copy; {remedy}")]
+    NoServerLog { place: String, lacks: &'static str, remedy: &'static str },
+
+    #[error(
+        "{place}: the server's log is behind what {folder} has of it, so the server is an older copy of itself, or a new one at the \
+         same place; nothing was saved: move that folder away, and what follows begins anew"
+    )]
+    WentBack { place: String, folder: String },
+
+    #[error(
+        "{database} has no moment of its own: it follows {source_database}; restore that with --point, and {database} from its own \
+         newest backup: the stream brings it up to there again"
+    )]
+    FollowsAnother { database: String, source_database: &'static str },
+
+    #[error(
+        "{folder} holds no copy of a server with what its log said since{remark}, so no moment can be reached and nothing was \
+         restored; `genims backup servers --to DIR` makes one, for moments from then on"
+    )]
+    NoPoints { folder: String, remark: String },
+
+    #[error("{point} is outside of what {folder} holds, and nothing was restored; choose a moment of {held}")]
+    PointOutside { point: String, folder: String, held: String },
+
+    #[error(
+        "{point}: {folder} lacks a part of the server's log behind {until}, and nothing was restored across it; bring it \
+         back, or choose a moment of {held}"
+    )]
+    PointInGap { point: String, folder: String, until: String, held: String },
+
+    #[error("{folder} holds several servers, and none of them is {place}; name one of them: {found}")]
+    WhichServer { folder: String, place: String, found: String },
+
+    #[error("{database} was not on the server at {point}, and nothing was restored; choose a later moment")]
+    NotThere { database: String, point: String },
+
+    #[error("{database}: the private {program} {cause}: {said}; nothing was restored")]
+    Private { database: String, program: &'static str, cause: String, said: String },
+
     #[error("{place}: restored, but provisioning it failed: {cause}; run `genims provision` again")]
     Provision { place: String, cause: String },
 }

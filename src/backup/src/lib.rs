@@ -7,6 +7,8 @@
 //! - [`listing`]: which backups a folder has, and how old they are
 //! - [`due`]: what the registry wants saved and kept ([`schedule`]), done and undone
 //! - [`drill`]: both together, timed, on a copy under another name
+//! - [`servers`]: copies of whole servers and what their own logs said since, for moments between backups; [`point`]: a database as it
+//!   was at one
 //! - [`task`]: what an engine is given; [`action`]: what the audit trail is told
 //! - [`errors`]: cause and remedy
 //!
@@ -27,11 +29,14 @@ pub mod listing;
 pub mod manifest;
 mod mongo;
 mod mysql;
+pub mod point;
 mod postgres;
 mod programs;
 pub mod restore;
 mod saved;
 pub mod schedule;
+mod scratch;
+pub mod servers;
 pub mod task;
 mod written;
 

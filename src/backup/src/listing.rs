@@ -1,13 +1,15 @@
 //! `genims backup list`: which backups a folder has. In: a folder, and what the registry and the environment say. Out: one entry for
-//! each that lies there, the newest of each database first, and what it is; and which databases are due. Of files only the length is
+//! each that lies there, the newest of each database first, and what it is; which databases are due; which moments are held. Of files only the length is
 //! looked at: `genims restore` reads them. Invariant: a database's folder that cannot be read is an entry, and stops no other.
 
 pub use crate::candidates::Standing;
 use crate::candidates::{self, Candidate};
 use crate::errors::BackupError;
 use crate::schedule;
+use crate::servers::HeldPoints;
+use crate::servers::archive::{self, Archive};
 use chrono::{DateTime, Utc};
-use genims_databases::{Database, Environment, Registry};
+use genims_databases::{Database, Engine, Environment, Registry};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -35,12 +37,15 @@ pub struct Listing {
     pub missing: Vec<String>,
     /// Databases that `genims backup due` would save now.
     pub due: Vec<String>,
+    /// To which moments the servers can be brought.
+    pub points: Vec<HeldPoints>,
 }
 
 impl Listing {
     /// Whether every backup can be read.
     pub fn ok(&self) -> bool {
         self.backups.iter().all(|entry| entry.error.is_none())
+            && self.points.iter().all(|points| points.damaged.is_empty())
     }
 
     fn add(&mut self, database: &Database, all: Vec<Candidate>, place: Option<&str>, now: DateTime<Utc>) {
@@ -65,7 +70,16 @@ pub fn list(
     now: DateTime<Utc>,
 ) -> Result<Listing, BackupError> {
     std::fs::read_dir(from).map_err(BackupError::read(from))?;
-    let mut listing = Listing { backups: Vec::new(), missing: Vec::new(), due: Vec::new() };
+    let mut listing = Listing { backups: Vec::new(), missing: Vec::new(), due: Vec::new(), points: Vec::new() };
+    for engine in [Engine::Postgresql, Engine::Mysql] {
+        match archive::below(from, engine) {
+            Ok(archives) => listing.points.extend(archives.iter().map(Archive::points)),
+            Err(error) => {
+                let (folder, place, held) = (from.to_owned(), String::new(), Vec::new());
+                listing.points.push(HeldPoints { folder, place, held, damaged: vec![error.to_string()] });
+            }
+        }
+    }
     for database in registry.all() {
         let place = candidates::place(database, environment);
         match candidates::candidates(from, &database.name, place.as_deref(), now) {

@@ -29,6 +29,24 @@ pub struct LogPosition {
     pub next_offset: u64,
 }
 
+/// Which part of a server's own log is kept here; of a copy of a whole server, where that log stood around it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSpan {
+    /// What its positions are of: a timeline of PostgreSQL, files of MariaDB by the name that they have in common.
+    pub history: String,
+    /// In bytes of PostgreSQL's log, in files of MariaDB's.
+    pub from: u64,
+    /// Behind the last.
+    pub to: u64,
+    /// By the server's clock. Of a copy: it can be brought to this moment and any later one. Of a part of the log: it holds
+    /// whatever was committed before; none where more of the same run follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// Of PostgreSQL's files.
+    #[serde(default)]
+    pub segment_bytes: u64,
+}
+
 /// What an engine's part of a backup brings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
@@ -48,6 +66,9 @@ pub struct Content {
     /// behind; the stream looks there before it writes that again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replayed: Vec<String>,
+    /// Of what is kept of a whole server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<LogSpan>,
     pub files: Vec<FileEntry>,
 }
 

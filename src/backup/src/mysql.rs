@@ -34,14 +34,19 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     let internal = exists(&mut connection, INTERNAL_DATABASE).await.map_err(failed)?;
     let server_version = version(&mut connection).await.map_err(failed)?;
     let program = programs::mysql(["mariadb-dump", "mysqldump"], &server_version)?;
-    let arguments = arguments(&mut connection, &settings, internal).await.map_err(failed)?;
+    let arguments = of_database(&mut connection, &settings, internal).await.map_err(failed)?;
     // Before the dump: it may hold more, and never less than this says.
     let log_positions =
         if internal { positions(&mut connection, &work.database.module).await.map_err(failed)? } else { Vec::new() };
     disconnect(connection).await;
     work.step("dumping");
-    let call =
-        Call { database: &work.database.name, program: &program, arguments, environment: environment(&settings) };
+    let call = Call {
+        database: &work.database.name,
+        program: &program,
+        arguments,
+        environment: environment(&settings),
+        scratch: None,
+    };
     let (mut file, mut counter) = (work.create(FILE)?, Counter::default());
     call.read(|bytes| {
         counter.take(bytes);
@@ -73,18 +78,33 @@ fn told(database: &str, own: &str, table: &str) -> String {
     if database == own { table.to_owned() } else { format!("{database}.{table}") }
 }
 
-async fn version(connection: &mut MysqlConnection) -> Result<String, Error> {
+pub(crate) async fn version(connection: &mut MysqlConnection) -> Result<String, Error> {
     Ok(connection.query_first::<String, _>("SELECT VERSION()").await?.unwrap_or_default())
 }
 
-fn environment(settings: &MysqlSettings) -> Vec<(&'static str, String)> {
+pub(crate) fn environment(settings: &MysqlSettings) -> Vec<(&'static str, String)> {
     settings.password().map(|password| ("MYSQL_PWD", password.to_owned())).into_iter().collect()
 }
 
-async fn arguments(
+async fn of_database(
     connection: &mut MysqlConnection,
     settings: &MysqlSettings,
     internal: bool,
+) -> Result<Vec<String>, Error> {
+    let mut arguments = arguments(connection, settings).await?;
+    // Provisioning makes them anew.
+    let views = "SELECT table_name FROM information_schema.views WHERE table_schema = ?";
+    let views: Vec<String> = connection.exec(views, (INTERNAL_DATABASE,)).await?;
+    arguments.extend(views.iter().map(|view| format!("--ignore-table={INTERNAL_DATABASE}.{view}")));
+    arguments.extend(["--databases".to_owned(), settings.database_name().to_owned()]);
+    arguments.extend(internal.then(|| INTERNAL_DATABASE.to_owned()));
+    Ok(arguments)
+}
+
+/// Of a dump in one transaction, with the position of the binary log where there is one; what is dumped stands behind them.
+pub(crate) async fn arguments(
+    connection: &mut MysqlConnection,
+    settings: &MysqlSettings,
 ) -> Result<Vec<String>, Error> {
     let mariadb = is_mariadb(&version(connection).await?);
     // First, or it is none: no file of options of this machine says anything.
@@ -111,12 +131,6 @@ async fn arguments(
     if !mariadb {
         arguments.extend(["--set-gtid-purged=OFF", "--column-statistics=0"].map(str::to_owned));
     }
-    // Provisioning makes them anew.
-    let views = "SELECT table_name FROM information_schema.views WHERE table_schema = ?";
-    let views: Vec<String> = connection.exec(views, (INTERNAL_DATABASE,)).await?;
-    arguments.extend(views.iter().map(|view| format!("--ignore-table={INTERNAL_DATABASE}.{view}")));
-    arguments.extend(["--databases".to_owned(), settings.database_name().to_owned()]);
-    arguments.extend(internal.then(|| INTERNAL_DATABASE.to_owned()));
     Ok(arguments)
 }
 
@@ -167,8 +181,13 @@ pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> R
     let mut arguments = vec!["--no-defaults".to_owned()];
     arguments.extend(settings.client_arguments(is_mariadb(&server_version)));
     arguments.extend(["--default-character-set=utf8mb4", "--batch"].map(str::to_owned));
-    let call =
-        Call { database: &wanted.database.name, program: &program, arguments, environment: environment(&settings) };
+    let call = Call {
+        database: &wanted.database.name,
+        program: &program,
+        arguments,
+        environment: environment(&settings),
+        scratch: None,
+    };
     let names = [(dumped, name), (INTERNAL_DATABASE, scratch.as_str())];
     let names = names.map(|(old, new)| (old.to_owned(), quoted(Engine::Mysql, new))).to_vec();
     feed(&call, saved.open(FILE)?, Renamer::new(names)).await?;

@@ -61,8 +61,8 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     let mut arguments: Vec<String> = ["--format=custom", COMPRESSION, "--no-password"].map(str::to_owned).to_vec();
     arguments.push(format!("--snapshot={snapshot}"));
     arguments.push(format!("--lock-wait-timeout={LOCK_WAIT}"));
-    let call =
-        Call { database: &work.database.name, program: &program, arguments, environment: settings.libpq_environment() };
+    let environment = settings.libpq_environment();
+    let call = Call { database: &work.database.name, program: &program, arguments, environment, scratch: None };
     let mut file = work.create(FILE)?;
     let dump = async { call.read(|bytes| work.take(&mut file, bytes)).await };
     let counts = async {
@@ -78,7 +78,7 @@ pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupE
     Ok((settings.place(), content))
 }
 
-async fn major(client: &PostgresClient) -> Result<u32, tokio_postgres::Error> {
+pub(crate) async fn major(client: &PostgresClient) -> Result<u32, tokio_postgres::Error> {
     let number: i32 = client.query_one("SELECT current_setting('server_version_num')::int", &[]).await?.get(0);
     Ok(u32::try_from(number / 10_000).unwrap_or_default())
 }
@@ -164,7 +164,7 @@ async fn fill(
     let mut arguments: Vec<String> = ["--exit-on-error", "--no-password"].map(str::to_owned).to_vec();
     arguments.push(format!("--dbname={}", fresh.database_name()));
     let environment = fresh.libpq_environment();
-    let call = Call { database: &wanted.database.name, program, arguments, environment };
+    let call = Call { database: &wanted.database.name, program, arguments, environment, scratch: None };
     let mut file = saved.open(FILE)?;
     call.feed(|mut feed| async move { feed.copy(&mut file, |bytes, out| out.extend_from_slice(bytes)).await }).await?;
     set_utc(&client).await.map_err(failed)?;

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 /// Where Debian keeps a folder for each major version of PostgreSQL.
 const POSTGRES_VERSIONS: &str = "/usr/lib/postgresql";
-const FOLDERS_BESIDE_PATH: [&str; 3] = ["/usr/bin", "/usr/local/bin", "/usr/local/mysql/bin"];
+const FOLDERS_BESIDE_PATH: [&str; 5] =
+    ["/usr/bin", "/usr/local/bin", "/usr/local/mysql/bin", "/usr/sbin", "/usr/local/sbin"];
 
 /// A program that will do.
 #[derive(Clone, Debug)]
@@ -19,6 +20,24 @@ pub(crate) struct Program {
 
 /// A PostgreSQL program for a server of this major version: its own or a newer one, never an older.
 pub(crate) fn postgres(program: &'static str, server_major: u32) -> Result<Program, BackupError> {
+    let wanted = (server_major, 0);
+    find(program, postgres_folders(), wanted, &|text| numbers(text)).ok_or_else(|| BackupError::NoProgram {
+        program,
+        wanted: server_major.to_string(),
+        found: String::new(),
+        package: format!("postgresql-client-{server_major}"),
+    })
+}
+
+/// The server itself, which reads the files of its own major version alone.
+pub(crate) fn postgres_server(major: u32) -> Result<Program, BackupError> {
+    let version = |text: &str| numbers(text).filter(|(found, _)| *found == major);
+    let found = find("postgres", postgres_folders(), (major, 0), &version);
+    let package = format!("postgresql-{major}");
+    found.ok_or_else(|| BackupError::NoServer { program: "postgres", version: major.to_string(), package })
+}
+
+fn postgres_folders() -> impl Iterator<Item = PathBuf> {
     let mut folders: Vec<(u32, PathBuf)> = std::fs::read_dir(POSTGRES_VERSIONS)
         .into_iter()
         .flatten()
@@ -26,13 +45,16 @@ pub(crate) fn postgres(program: &'static str, server_major: u32) -> Result<Progr
         .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     folders.sort();
-    let folders = folders.into_iter().map(|(_, folder)| folder).chain(usual_folders());
-    let wanted = (server_major, 0);
-    find(program, folders, wanted, &|text| numbers(text)).ok_or_else(|| BackupError::NoProgram {
+    folders.into_iter().map(|(_, folder)| folder).chain(usual_folders())
+}
+
+/// A program that is not asked for its version: it has none, or takes the question for work.
+pub(crate) fn located(program: &'static str, package: &'static str) -> Result<Program, BackupError> {
+    let path = usual_folders().map(|folder| folder.join(program)).find(|path| is_executable(path));
+    path.map(|path| Program { path, version: String::new() }).ok_or_else(|| BackupError::NoServer {
         program,
-        wanted: server_major.to_string(),
-        found: String::new(),
-        package: format!("postgresql-client-{server_major}"),
+        version: "any".to_owned(),
+        package: package.to_owned(),
     })
 }
 
@@ -113,6 +135,10 @@ mod tests {
     fn a_server_that_is_newer_than_every_program_is_refused_with_the_package() {
         let error = postgres("pg_dump", 999).expect_err("no such version").to_string();
         assert!(error.contains("pg_dump of version 999") && error.contains("postgresql-client-999"), "{error}");
+        let error = postgres_server(999).expect_err("no such version").to_string();
+        assert!(error.contains("version 999") && error.contains("postgresql-999"), "{error}");
+        assert!(located("sh", "dash").is_ok());
+        assert!(located("genims-no-such-program", "nothing").expect_err("nowhere").to_string().contains("nothing"));
         let error = mysql(["mariadb-dump", "mysqldump"], "999.1.2-MariaDB").expect_err("no such version").to_string();
         assert!(error.contains("999.1") && error.contains("mariadb-client"), "{error}");
     }

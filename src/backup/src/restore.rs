@@ -62,19 +62,12 @@ pub struct RestoreReport {
 /// Restores the backup that `from` is, or the newest complete one below it.
 pub async fn run(registry: &Registry, wanted: &RestoreRequest<'_>, from: &Path) -> Result<RestoreReport, BackupError> {
     let started = Instant::now();
-    if let Some(name) = wanted.name {
-        check_name(registry, name)?;
-    }
     let own = candidates::place(wanted.database, wanted.environment);
     let chosen = candidates::chosen(from, &wanted.database.name, own.as_deref(), Utc::now())?;
     let Chosen { path, manifest, passed_over } = chosen;
     let saved = Saved::new(&path, &manifest, wanted.identities)?;
     // First what costs nothing, so that nobody waits for checksums to be refused.
-    match wanted.database.engine {
-        Engine::Postgresql => postgres::target(wanted).await.map(drop)?,
-        Engine::Mysql => mysql::target(wanted).await.map(drop)?,
-        Engine::Mongodb => mongo::target(wanted).await.map(drop)?,
-    }
+    admit(registry, wanted).await?;
     saved.verify(&|what| wanted.step(what))?;
     let place = match wanted.database.engine {
         Engine::Postgresql => postgres::restore(wanted, &saved).await?,
@@ -101,6 +94,18 @@ pub async fn run(registry: &Registry, wanted: &RestoreRequest<'_>, from: &Path) 
         changes,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Whether it may go where it is to go.
+pub(crate) async fn admit(registry: &Registry, wanted: &RestoreRequest<'_>) -> Result<(), BackupError> {
+    if let Some(name) = wanted.name {
+        check_name(registry, name)?;
+    }
+    match wanted.database.engine {
+        Engine::Postgresql => postgres::target(wanted).await.map(drop),
+        Engine::Mysql => mysql::target(wanted).await.map(drop),
+        Engine::Mongodb => mongo::target(wanted).await.map(drop),
+    }
 }
 
 /// Not even with --replace does a copy take the place of another of the 17, or of what a server keeps for itself.

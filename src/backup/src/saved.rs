@@ -26,6 +26,14 @@ pub(crate) struct SavedFile {
     stream: Box<dyn Read + Send>,
 }
 
+impl SavedFile {
+    /// One that is no backup's, and in clear.
+    pub(crate) fn clear(path: PathBuf) -> Result<Self, BackupError> {
+        let file = File::open(&path).map_err(BackupError::read(&path))?;
+        Ok(Self { path, stream: Box::new(BufReader::with_capacity(BUFFER, file)) })
+    }
+}
+
 impl Read for SavedFile {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.stream.read(into)

@@ -40,6 +40,9 @@ pub(super) fn command(launch: &Launch<'_>) -> Result<Command> {
     command.arg(format!("--ssl-key={}", tls.key.display()));
     command.args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"]);
     command.args(["--default-time-zone=+00:00", "--skip-name-resolve", "--max-connections=200"]);
+    // `genims backup servers` goes on with it from a copy; without the third nobody but root could make a trigger.
+    command.args(["--log-bin=binlog", "--binlog-format=ROW", "--log-bin-trust-function-creators=1"]);
+    command.args(["--expire-logs-days=2"]);
     command.args(["--slow-query-log=1", "--slow-query-log-file=slow.log", "--long-query-time=1"]);
     let (pool, log) = if launch.small { ("64M", "96M") } else { ("1G", "512M") };
     command.arg(format!("--innodb-buffer-pool-size={pool}")).arg(format!("--innodb-log-file-size={log}"));

@@ -149,7 +149,7 @@ mod tests {
         let hr = registry.get("hr").expect("there");
         let judged = |standings: &[(Standing, i64)]| {
             let backups = standings.iter().map(|(standing, age)| entry(*standing, *age)).collect();
-            let listing = Listing { backups, missing: Vec::new(), due: Vec::new() };
+            let listing = Listing { backups, missing: Vec::new(), due: Vec::new(), points: Vec::new() };
             match newest(&listing, hr) {
                 Ok(entry) => late(entry, Some(hr)).map(|outcome| outcome.state),
                 Err(outcome) => Some(outcome.state),

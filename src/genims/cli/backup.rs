@@ -1,7 +1,8 @@
-//! `genims backup`, `genims backup due`, `genims backup list`: arguments in, a table or JSON out; exit code 1 when a database was not
+//! `genims backup`, `genims backup due | servers | list`: arguments in, a table or JSON out; exit code 1 when a database was not
 //! saved, or a backup cannot be read or removed.
 
-use super::conclude;
+use super::backup_shown::{on, print_encrypted, size};
+use super::{backup_servers, conclude};
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
@@ -67,6 +68,21 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Copy whole servers where that is due, and keep what their own logs say, so that `restore --point` reaches any moment; for a
+    /// timer that runs it every few minutes
+    Servers {
+        /// Databases whose servers are meant, by name or module [default: all]
+        #[arg(value_name = "DB")]
+        databases: Vec<String>,
+        /// Folder of the backups
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        #[command(flatten)]
+        encryption: EncryptionArgs,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Say which backups a folder has, and how old they are
     List {
         /// Folder that `genims backup` wrote to
@@ -85,6 +101,11 @@ pub(crate) async fn run(args: BackupArgs, environment: &Environment) -> anyhow::
             let names = if databases.is_empty() { vec![backup::ALL.to_owned()] } else { databases };
             let (databases, recipients) = (backup::chosen(&registry, &names)?, encryption.recipients()?);
             look_after(&registry, environment, &databases, &to, recipients.as_ref(), json).await
+        }
+        (Some(Action::Servers { databases, to, encryption, json }), _) => {
+            let names = if databases.is_empty() { vec![backup::ALL.to_owned()] } else { databases };
+            let (databases, recipients) = (backup::chosen(&registry, &names)?, encryption.recipients()?);
+            backup_servers::keep(&registry, environment, &databases, &to, recipients.as_ref(), json).await
         }
         (Some(Action::List { from, json }), _) => list(&registry, environment, &from, json),
         (None, Some(to)) => {
@@ -127,14 +148,6 @@ async fn look_after(
     drop(bar);
     let report = report?;
     conclude(&report, json, print_due, report.ok())
-}
-
-fn on(bar: &Progress, progress: BackupProgress<'_>) {
-    match progress {
-        BackupProgress::Step { database, what } => bar.show(format!("{database}: {what}")),
-        BackupProgress::Bytes(bytes) => bar.show(size(bytes)),
-        BackupProgress::Finished(_) => bar.advance(),
-    }
 }
 
 fn print_due(report: &DueReport) {
@@ -189,12 +202,6 @@ fn print_saved(database: &BackedUpDatabase) {
     }
 }
 
-fn print_encrypted(recipients: &[String]) {
-    if !recipients.is_empty() {
-        say!("encrypted for {}", recipients.join(", "));
-    }
-}
-
 fn list(registry: &Registry, environment: &Environment, from: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let listing = listing::list(registry, environment, from, Utc::now())?;
     if json {
@@ -207,6 +214,11 @@ fn list(registry: &Registry, environment: &Environment, from: &Path, json: bool)
 
 fn print_list(listing: &Listing) {
     listing.backups.iter().for_each(print_listed);
+    for points in &listing.points {
+        let told = backup_servers::told(&points.held);
+        say!("server {:17} {told}  {}", points.place, points.folder.display());
+        points.damaged.iter().for_each(|damaged| say!("{:24} DAMAGED  {damaged}", points.place));
+    }
     if !listing.missing.is_empty() {
         say!("no backup of {}", listing.missing.join(", "));
     }
@@ -241,12 +253,5 @@ fn age(seconds: i64) -> String {
         60..=3_599 => format!("{} min", seconds / 60),
         3_600..=86_399 => format!("{} h", seconds / 3_600),
         _ => counted(seconds / 86_400, "day"),
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..=999_999 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
 }

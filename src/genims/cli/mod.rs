@@ -5,6 +5,8 @@
 
 mod audit;
 mod backup;
+mod backup_servers;
+mod backup_shown;
 mod capacity;
 mod checklist;
 mod client;

@@ -1,8 +1,10 @@
 //! `genims restore`: arguments in, what stands now out, as text or JSON; an error when it is not what the backup holds.
 
 use super::conclude;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use genims_backup::encryption::Identities;
+use genims_backup::point;
 use genims_backup::restore::{self, RestoreReport, RestoreRequest};
 use genims_databases::{Environment, Registry};
 use genims_model::counted;
@@ -22,6 +24,9 @@ pub(crate) struct RestoreArgs {
     /// Restore it under another name on the same server; nobody is given a way into the copy
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
+    /// As it was at this moment, out of what `genims backup servers` keeps; with its zone, like 2026-02-11T09:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    point: Option<DateTime<Utc>>,
     /// File with the age identity that opens an encrypted backup; nobody else may read it
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
@@ -47,10 +52,18 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
         replace: args.replace,
         show: &show,
     };
-    let report = restore::run(&registry, &wanted, &args.from).await;
+    let report = match args.point {
+        Some(point) => point::run(&registry, &wanted, &args.from, point).await,
+        None => restore::run(&registry, &wanted, &args.from).await,
+    };
     drop(bar);
     let report = report?;
     conclude(&report, args.json, print, true)
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let read = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc());
+    read.map_err(|_| "write it with its zone, like 2026-02-11T09:30:00Z".to_owned())
 }
 
 fn print(report: &RestoreReport) {

@@ -260,11 +260,11 @@ fn whole(document: &Document, name: &str) -> u64 {
     number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
 }
 
-fn compared(readings: &BTreeMap<String, Readings>, shared: &BTreeMap<String, Shared>, counted: &Counted) -> Finding {
+fn compared(readings: &BTreeMap<String, Readings>, shared: &BTreeMap<String, Shared>, explained: &Counted) -> Finding {
     let says = "PostgreSQL and its mirror hold the same readings of each sensor";
     let mut finding = Finding::new(RULE, FAMILY, &[OPERATIONS, PRODUCTION], says);
     finding.looked_at = readings.values().map(|readings| readings.stored.count.max(readings.mirrored.count)).sum();
-    for (sensor, difference) in unexplained(readings, shared, counted) {
+    for (sensor, difference) in unexplained(readings, shared, explained) {
         finding.violation(sensor, difference);
     }
     let more: u64 = readings.values().map(Readings::surplus).sum();

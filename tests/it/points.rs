@@ -1,0 +1,118 @@
+//! A database of each engine whose server keeps a log, brought to a moment between two backups, on real servers and encrypted; what is
+//! not held, or has a gap before it, is refused.
+
+use crate::backup::{age_pair, done, refused, rows};
+use crate::harness::Harness;
+use crate::platform::Platform;
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
+    vec![harness.trial("points::a_database_comes_back_as_it_was_at_a_moment", a_database_comes_back)]
+}
+
+/// A row in a table of each of the two.
+fn write(platform: &Platform, number: u32) {
+    platform.execute("genims_hr_db", &format!("INSERT INTO moments VALUES ({number})"));
+    platform.mysql("genims_reporting_db", &format!("INSERT INTO moments VALUES ({number})"));
+}
+
+/// A second that begins after all that was written, and has begun when this returns: MariaDB's log knows no shorter ones.
+fn moment() -> DateTime<Utc> {
+    let point = Utc::now().trunc_subsecs(0) + TimeDelta::seconds(1);
+    while Utc::now() <= point {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    point
+}
+
+fn folder_of(saved: &Value, engine: &str) -> PathBuf {
+    let servers = saved["servers"].as_array().unwrap();
+    let server = servers.iter().find(|server| server["engine"] == engine).unwrap_or_else(|| panic!("{saved:#}"));
+    PathBuf::from(server["folder"].as_str().unwrap())
+}
+
+/// The oldest first.
+fn parts(server: &Path, kind: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(server.join(kind)).unwrap().map(|entry| entry.unwrap().path());
+    let mut parts: Vec<PathBuf> = entries.filter(|path| path.join("manifest.json").exists()).collect();
+    parts.sort();
+    parts
+}
+
+fn a_database_comes_back(harness: &'static Harness) {
+    let platform = Platform::new(harness);
+    let (folder, keys) = (harness.folder("points"), harness.folder("keys"));
+    let to = folder.to_str().unwrap();
+    let (identity, recipients) = (keys.join("ada"), keys.join("ada.recipients"));
+    age_pair(&identity, &recipients);
+    let (identity, recipients) = (identity.to_str().unwrap(), recipients.to_str().unwrap());
+    let save = || {
+        let databases = ["backup", "servers", "hr", "reporting", "production"];
+        let options = ["--to", to, "--recipients-file", recipients, "--json"];
+        done(&platform, &[&databases[..], &options[..]].concat())
+    };
+    let back = |module: &str, name: &str, point: DateTime<Utc>| -> Vec<String> {
+        let point = point.to_rfc3339();
+        let words = ["restore", module, "--from", to, "--as", name, "--point", point.as_str(), "--identity", identity];
+        words.map(str::to_owned).to_vec()
+    };
+    let refusal = |words: &[String], cause: &[&str]| {
+        refused(&platform, &words.iter().map(String::as_str).collect::<Vec<_>>(), cause);
+    };
+    refusal(&back("hr", "hr_then", Utc::now()), &["genims backup servers", "nothing was restored"]);
+
+    platform.execute("genims_hr_db", "CREATE TABLE public.moments (n int PRIMARY KEY)");
+    platform.mysql("genims_reporting_db", "CREATE TABLE moments (n int PRIMARY KEY)");
+    write(&platform, 1);
+    let before = Utc::now();
+    let first = save();
+    assert_eq!(first["left_out"], serde_json::json!(["genims_production"]), "{first:#}");
+    let copied =
+        |saved: &Value| saved["servers"].as_array().unwrap().iter().filter(|one| !one["copied"].is_null()).count();
+    assert_eq!(copied(&first), 2, "{first:#}");
+    write(&platform, 2);
+    let point = moment();
+    write(&platform, 3);
+    let second = save();
+    assert_eq!(copied(&second), 0, "{second:#}");
+
+    for (module, name) in [("hr", "hr_then"), ("reporting", "reporting_then")] {
+        let words = back(module, name, point);
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--json"]).collect();
+        let report = done(&platform, &words);
+        let told: DateTime<Utc> = report["backup_begun_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!((told, &report["other_server"]), (point, &Value::Null), "{report:#}");
+    }
+    assert_eq!(rows(harness, &platform, "hr_then", "moments"), 2);
+    assert_eq!(rows(harness, &platform, "hr_then", "employees"), rows(harness, &platform, "genims_hr_db", "employees"));
+    assert_eq!(platform.mysql("reporting_then", "SELECT COUNT(*) FROM moments"), ["2"]);
+    assert_eq!(rows(harness, &platform, "genims_hr_db", "moments"), 3, "the database itself was touched");
+
+    let never: DateTime<Utc> = "2001-01-01T00:00:00Z".parse().unwrap();
+    for outside in [never, before, Utc::now() + TimeDelta::days(1)] {
+        refusal(&back("hr", "hr_never", outside), &["outside of what", " to ", "nothing was restored"]);
+        refusal(&back("reporting", "reporting_never", outside), &["outside of what", " to "]);
+    }
+    refusal(&back("production", "production_then", point), &["genims_operations_db", "--point"]);
+    let listed = done(&platform, &["backup", "list", "--from", to, "--json"]);
+    assert_eq!(listed["points"].as_array().unwrap().len(), 2, "{listed:#}");
+
+    write(&platform, 4);
+    let later = moment();
+    let third = save();
+    for (engine, module) in [("postgresql", "hr"), ("mysql", "reporting")] {
+        let log = parts(&folder_of(&third, engine), "log");
+        assert!(log.len() >= 3, "{log:?}");
+        std::fs::remove_dir_all(&log[log.len() - 2]).unwrap();
+        refusal(&back(module, &format!("{module}_never"), later), &["lacks a part", "nothing was restored"]);
+    }
+    // What cannot be followed any more is begun anew, and says so.
+    let anew = save();
+    assert_eq!(copied(&anew), 2, "{anew:#}");
+    let told = anew["servers"].as_array().unwrap().iter().all(|one| one["remark"].as_str().is_some());
+    assert!(told, "{anew:#}");
+}
