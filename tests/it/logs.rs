@@ -25,7 +25,8 @@ pub(crate) fn holds_no_secret(log: &Path) {
         return;
     }
     let read = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
-    let found = found_in(&read(log), &read(&log.with_file_name(".env")));
+    let (lines, environment) = (read(log), read(&log.with_file_name(".env")));
+    let found = found_in(&lines, &environment);
     assert!(found.is_empty(), "{} holds what is secret: {found:?}", log.display());
 }
 

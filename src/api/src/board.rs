@@ -143,7 +143,7 @@ fn verdict(snapshot: &ServerSnapshot) -> (&'static str, String) {
 }
 
 /// How good the state of a flow is.
-pub(crate) fn level(flow: &Flow) -> &'static str {
+pub fn level(flow: &Flow) -> &'static str {
     match flow.state.as_ref() {
         "retrying" | "cut_off" | "failed" => "bad",
         "connecting" | "absent" => "warn",
@@ -331,7 +331,7 @@ fn row<'a>(flow: &'a Flow, database: &'a str, engine: &'a str) -> Row<'a> {
 }
 
 /// What flows there.
-pub(crate) fn what(flow: &Flow) -> String {
+pub fn what(flow: &Flow) -> String {
     match flow.kind.as_ref() {
         "sink" => "readings".to_owned(),
         "router" | "routes" => "events".to_owned(),

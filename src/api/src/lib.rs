@@ -15,7 +15,7 @@
 //! - [`summary`]: one line on the log every ten seconds
 
 pub mod backups;
-mod board;
+pub mod board;
 mod chart;
 mod charts;
 pub mod format;

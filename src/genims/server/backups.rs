@@ -173,7 +173,7 @@ mod tests {
             listed(hr, Complete, -200),
             listed(erp, OtherServer, -10),
         ];
-        let listing = Listing { backups, missing: Vec::new(), due: Vec::new() };
+        let listing = Listing { backups, missing: Vec::new(), due: Vec::new(), points: Vec::new() };
         let databases = by_database(&listing);
         let error = Some("damaged at -50".to_owned());
         assert_eq!(
