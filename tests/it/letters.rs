@@ -279,7 +279,10 @@ fn without_row(plant: &Plant) {
     assert!(text.contains("1 dead letter was left without a row that could be put back"), "{text}");
     let shown = plant.cli(&["deadletter", "show", &id]);
     let shown = String::from_utf8_lossy(&shown.stdout);
-    assert!(shown.contains("there is no row to put back") && shown.contains("\nremedy    read the SQLSTATE"), "{shown}");
+    assert!(
+        shown.contains("there is no row to put back") && shown.contains("\nremedy    read the SQLSTATE"),
+        "{shown}"
+    );
     plant.execute("genims_operations_db", &format!("DELETE FROM {TABLE} WHERE letter_id = {id}"));
 }
 

@@ -113,7 +113,7 @@ impl RowLedger {
         let table = &database.contents.table;
         let is_taken = |id: &u64| is_refused(*id) || table.contains_key(id);
         let lacking: Vec<u64> =
-            self.sent.iter().filter(|(id, known)| **known && !is_taken(*id)).map(|(id, _)| *id).collect();
+            self.sent.iter().filter(|(id, known)| **known && !is_taken(id)).map(|(id, _)| *id).collect();
         for id in &lacking {
             assert!(
                 database.may_lack.contains(id),

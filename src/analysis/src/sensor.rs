@@ -411,8 +411,7 @@ mod tests {
         assert_eq!((told(3_600), told(-1_095 * 86_400)), (None, None));
         let (reason, ahead) = told(345_600).expect("ahead");
         assert_eq!(reason, Reason::BadTimestamp);
-        let expected =
-            "the time 2023-11-18T22:13:20Z is 4 d ahead of the server's clock, and at most 1 h are taken (clock_skew_max)";
+        let expected = "the time 2023-11-18T22:13:20Z is 4 d ahead of the server's clock, and at most 1 h are taken (clock_skew_max)";
         assert!(ahead.starts_with(expected), "{ahead}");
         let (reason, old) = told(-1_096 * 86_400).expect("old");
         assert_eq!(reason, Reason::TooOld);

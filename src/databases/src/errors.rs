@@ -51,7 +51,7 @@ pub enum DatabaseError {
          has come to timeline {newest} on another server; stop it and make it a standby of that one, or, if it is to be the \
          primary again, stop `genims serve` and delete {file}"
     )]
-    OldPrimary { database: String, place: String, server: String, timeline: u32, newest: u32, file: String },
+    OldPrimary { database: Box<str>, place: Box<str>, server: Box<str>, timeline: u32, newest: u32, file: Box<str> },
 
     #[error(
         "{file} cannot be used: {cause}; start the release that wrote it, or delete it if no primary of before a failover runs"

@@ -292,12 +292,12 @@ impl PostgresSettings {
         let Some((cluster, timeline, server)) = said else { return Ok(()) };
         let Ok(timeline) = u32::from_str_radix(timeline, 16) else { return Ok(()) };
         timelines.admit(cluster, timeline).map_err(|newest| DatabaseError::OldPrimary {
-            database: self.database.clone(),
-            place: self.place(),
-            server: server.to_owned(),
+            database: self.database.as_str().into(),
+            place: self.place().into(),
+            server: server.into(),
             timeline,
             newest,
-            file: timelines.file(),
+            file: timelines.file().into(),
         })
     }
 

@@ -8,12 +8,12 @@
 //! the same timeline are not told apart.
 
 use super::errors::DatabaseError;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 const FILE: &str = "timelines.json";
 const FORMAT: u8 = 1;
@@ -68,7 +68,7 @@ impl Timelines {
 
     /// Whether a server that writes this timeline may be used; else the newer one that its cluster has come to.
     pub(crate) fn admit(&self, cluster: &str, timeline: u32) -> Result<(), u32> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let newest = state.newest.get(cluster).copied().unwrap_or(FIRST);
         if timeline < newest {
             return Err(newest);

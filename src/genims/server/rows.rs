@@ -179,7 +179,7 @@ impl Place {
 
 fn source(database: &Database, environment: &Environment) -> Result<Source, DatabaseError> {
     Ok(match database.engine {
-        Engine::Postgresql => Source::Postgres(PostgresSettings::from_environment(database, environment)?),
+        Engine::Postgresql => Source::Postgres(Box::new(PostgresSettings::from_environment(database, environment)?)),
         Engine::Mysql => Source::Mysql(MysqlSettings::from_environment(database, environment)?),
         Engine::Mongodb => Source::Mongo(MongoSettings::from_environment(database, environment)?),
     })

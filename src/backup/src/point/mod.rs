@@ -171,7 +171,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let root = root.path();
         let archives = || archive::below(root, Engine::Postgresql).expect("read");
-        let said = |place: &str| chosen(root, &archives(), place, at(5)).err().expect("none").to_string();
+        let said = |place: &str| chosen(root, &archives(), place, at(5)).expect_err("none").to_string();
         assert!(said("h:1").contains("genims backup servers"));
         let server = |name: &str| {
             keep(&root.join(name), BASE, 0, 1, Some(1));

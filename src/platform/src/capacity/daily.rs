@@ -43,9 +43,8 @@ pub(super) fn expiring(partitions: &[Partition], today: NaiveDate, keep_days: u6
         return 0.0;
     }
     let (first, end) = (back(keep_days), back(keep_days.saturating_sub(DAYS)));
-    let goes = |partition: &&Partition| {
-        partition.is_filled && partition.day.is_some_and(|day| (first..end).contains(&day))
-    };
+    let goes =
+        |partition: &&Partition| partition.is_filled && partition.day.is_some_and(|day| (first..end).contains(&day));
     partitions.iter().filter(goes).map(|partition| partition.bytes as f64).sum()
 }
 

@@ -259,7 +259,8 @@ pub async fn mark_replayed(client: &Client, letter_ids: &[i64]) -> Result<u64, E
 }
 
 pub async fn count_by_reason(client: &Client) -> Result<Vec<ReasonCount>, Error> {
-    let query = "SELECT reason, sum(waiting)::bigint, sum(replayed)::bigint, sum(records)::bigint, sum(returned)::bigint,
+    let query =
+        "SELECT reason, sum(waiting)::bigint, sum(replayed)::bigint, sum(records)::bigint, sum(returned)::bigint,
              sum(purged)::bigint FROM (
              SELECT reason, count(*) FILTER (WHERE replayed_at IS NULL) AS waiting, count(replayed_at) AS replayed,
                  sum(records) AS records, 0 AS returned, 0 AS purged FROM genims_internal.dead_letters GROUP BY reason

@@ -11,7 +11,7 @@ use genims_rows::{Dialect, Schema};
 /// Where a catalogue is.
 #[derive(Clone)]
 pub enum Source {
-    Postgres(PostgresSettings),
+    Postgres(Box<PostgresSettings>),
     Mysql(MysqlSettings),
     Mongo(MongoSettings),
 }
