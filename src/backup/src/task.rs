@@ -138,7 +138,7 @@ mod tests {
             [
                 "public.a: 2 rows, in the backup 3",
                 "public.c: no table, in the backup 2",
-                "public.d: 1 rows, in the backup 0"
+                "public.d: 1 row, in the backup 0"
             ]
         );
     }
