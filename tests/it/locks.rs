@@ -4,6 +4,7 @@
 #[path = "../../src/listen/src/trial/authority.rs"]
 pub(crate) mod authority;
 mod limits;
+mod load;
 mod session;
 
 use crate::harness::{Harness, write_env};
@@ -31,6 +32,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("locks::clients_log_in_and_are_locked_out_and_disabled", clients_log_in),
         harness.trial("locks::a_client_is_held_to_its_topics_and_machines", held_to_topics_and_machines),
         harness.trial("locks::a_client_that_sends_too_much_slows_itself_alone", limits::sends_too_much),
+        harness.trial("locks::the_load_generator_delivers_over_tls", load::delivers),
         harness.trial("locks::what_would_stand_open_does_not_start", what_would_stand_open),
     ]
 }
