@@ -36,7 +36,7 @@ pub struct Access {
     #[arg(long)]
     pub tls: bool,
     /// Authorities (PEM) of the server's certificate; without it whom the operating system trusts
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "GENIMS_TLS_CA_FILE")]
     pub ca: Option<PathBuf>,
     /// The certificate to show (PEM)
     #[arg(long, value_name = "FILE", requires = "key")]
