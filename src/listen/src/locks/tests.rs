@@ -244,7 +244,7 @@ async fn records_that_have_come_are_read_at_once() {
         let (leave, deadline) = (CancellationToken::new(), Instant::now() + Duration::from_secs(60));
         let (mut stream, _pass) = trial.gate.secure(socket, Peer::default(), deadline, &leave).await.expect("let in");
         said.await.expect("said");
-        let (mut heard, mut reads) = (Vec::with_capacity(64 * 1024), 0);
+        let (mut heard, mut reads) = (Vec::<u8>::with_capacity(64 * 1024), 0);
         while heard.len() < RECORDS * 100 {
             assert!(stream.read_buf(&mut heard).await.expect("read") > 0, "{} bytes", heard.len());
             reads += 1;
