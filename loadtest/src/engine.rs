@@ -5,13 +5,13 @@ use crate::clock::{Clock, seconds_between};
 use crate::load::connection::{Connection, Limits};
 use crate::load::feed::Feed;
 use crate::load::session::Session;
+use crate::load::socket::Peer;
 use crate::load::stats::{Stats, latencies};
 use crate::load::tally::Tallies;
 use crate::progress::Progress;
 use crate::report::{Percentiles, Report, StreamReport};
 use crate::verdict::wait::{Patience, Settled, Store};
 use crate::verdict::{Holdings, Span, VerdictError};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -45,15 +45,8 @@ impl Engine {
         stats
     }
 
-    pub fn connect<F: Feed>(
-        &mut self,
-        address: SocketAddr,
-        session: Session,
-        feed: F,
-        stats: &Arc<Stats>,
-        limits: Limits,
-    ) {
-        let connection = Connection::new(address, session, feed, stats.clone(), self.clock, limits);
+    pub fn connect<F: Feed>(&mut self, peer: &Peer, session: Session, feed: F, stats: &Arc<Stats>, limits: Limits) {
+        let connection = Connection::new(peer.clone(), session, feed, stats.clone(), self.clock, limits);
         self.tasks.spawn(async move {
             let (feed, unacked) = connection.run().await;
             (feed.into_tallies(), unacked)
@@ -287,6 +280,8 @@ pub fn conclude(report: &mut Report) {
             reasons.join(", ")
         ));
     }
+    let in_clear = report.in_clear.iter().flat_map(|run| &run.problems);
+    problems.extend(in_clear.map(|problem| format!("in clear: {problem}")));
     problems.extend(report.replay.as_ref().and_then(|replay| replay.problem()));
     let judged = report.postgres.is_some() || report.mongodb.is_some();
     report.verdict = match (problems.is_empty(), judged) {

@@ -1,20 +1,22 @@
-//! `loadtest idle`: opens many MQTT connections that say nothing, holds them, and tells what they cost the server.
+//! `loadtest idle`: opens many MQTT connections that say nothing, in clear or with TLS, holds them, and tells what they
+//! cost the server.
 
+use crate::access::Access;
+use crate::load::socket::{Connected, Peer};
 use crate::memory::Sampler;
 use crate::progress::Progress;
 use crate::say::say;
-use crate::targets::{MQTT, loopback};
+use crate::targets::MQTT;
+use crate::wire::Identity;
 use crate::wire::mqtt::{self, Incoming, Version};
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -39,6 +41,8 @@ pub struct IdleArgs {
     pub server_pid: Option<u32>,
     #[arg(long)]
     pub json: Option<PathBuf>,
+    #[command(flatten)]
+    pub access: Access,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -65,7 +69,7 @@ struct Counts {
 }
 
 pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
-    let address = loopback(&args.mqtt)?;
+    let peer = args.access.peer(&args.mqtt)?;
     raise_file_limit(u64::from(args.connections) + FILES_SPARE)?;
     let memory = args.server_pid.map(Sampler::start);
     let before_mb = memory.as_ref().and_then(Sampler::now_mb);
@@ -75,8 +79,8 @@ pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
     let mut tasks = JoinSet::new();
     let begun = Instant::now();
     for number in 0..args.connections {
-        let client_id = format!("loadtest-idle-{}-{number}", std::process::id());
-        tasks.spawn(hold(address, client_id, gate.clone(), counts.clone(), stop.clone()));
+        let identity = args.access.identity(format!("loadtest-idle-{}-{number}", std::process::id()))?;
+        tasks.spawn(hold(peer.clone(), identity, gate.clone(), counts.clone(), stop.clone()));
     }
     let mut progress = Progress::new("idle");
     let asked = u64::from(args.connections);
@@ -121,17 +125,11 @@ pub async fn idle(args: IdleArgs) -> anyhow::Result<bool> {
     Ok(report.connections_open == asked && report.connections_lost == 0)
 }
 
-async fn hold(
-    address: SocketAddr,
-    client_id: String,
-    gate: Arc<Semaphore>,
-    counts: Arc<Counts>,
-    stopped: CancellationToken,
-) {
+async fn hold(peer: Peer, identity: Identity, gate: Arc<Semaphore>, counts: Arc<Counts>, stopped: CancellationToken) {
     let opened = {
         // The gate is never closed; were it, the connection would simply not wait.
         let _permit = gate.acquire().await;
-        timeout(HANDSHAKE_TIMEOUT, open(address, &client_id)).await
+        timeout(HANDSHAKE_TIMEOUT, open(&peer, &identity)).await
     };
     let outcome = match opened {
         Ok(Ok(stream)) => {
@@ -154,11 +152,20 @@ async fn hold(
     }
 }
 
-async fn open(address: SocketAddr, client_id: &str) -> anyhow::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address).await?;
+/// Nothing is measured on this side, so it need not be known what it is.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+async fn open(peer: &Peer, identity: &Identity) -> anyhow::Result<Box<dyn Duplex>> {
+    let mut stream: Box<dyn Duplex> = match peer.connect().await? {
+        Connected::Clear(stream) => Box::new(stream),
+        Connected::Secured(stream) => stream,
+    };
     let mut out = Vec::new();
-    mqtt::connect(&mut out, Version::V311, client_id, KEEP_ALIVE_S, true);
+    mqtt::connect(&mut out, Version::V311, identity, KEEP_ALIVE_S, true);
     stream.write_all(&out).await?;
+    stream.flush().await?;
     let mut input = Vec::new();
     loop {
         if let Some((incoming, _)) = mqtt::parse(&input, Version::V311)? {
@@ -170,7 +177,7 @@ async fn open(address: SocketAddr, client_id: &str) -> anyhow::Result<TcpStream>
 }
 
 /// Keeps the connection alive until told to stop; an end before that is an error.
-async fn stay(mut stream: TcpStream, stopped: CancellationToken) -> anyhow::Result<()> {
+async fn stay(mut stream: Box<dyn Duplex>, stopped: CancellationToken) -> anyhow::Result<()> {
     let mut answer = [0_u8; 64];
     let mut ping = tokio::time::interval(Duration::from_secs(u64::from(KEEP_ALIVE_S) / 2));
     ping.tick().await;
@@ -179,9 +186,13 @@ async fn stay(mut stream: TcpStream, stopped: CancellationToken) -> anyhow::Resu
             () = stopped.cancelled() => {
                 // The server may be gone already; nothing hangs on the farewell.
                 let _ = stream.write_all(&mqtt::DISCONNECT).await;
+                let _ = stream.flush().await;
                 return Ok(());
             }
-            _ = ping.tick() => stream.write_all(&mqtt::PINGREQ).await?,
+            _ = ping.tick() => {
+                stream.write_all(&mqtt::PINGREQ).await?;
+                stream.flush().await?;
+            }
             read = stream.read(&mut answer) => anyhow::ensure!(read? > 0, "the server closed an idle connection"),
         }
     }

@@ -4,7 +4,8 @@
 //! hide behind the same bug here.
 //!
 //! Layout, in the order of a run:
-//! - [`cli`]: the commands `run`, `replay`, `baseline`, `idle`; [`targets`]: where everything is (loopback only)
+//! - [`cli`]: the commands `run`, `replay`, `baseline`, `idle`; [`targets`]: where everything is (loopback only);
+//!   [`access`]: how the server is spoken to (TLS, logins); [`authorities`]: whose certificates are believed
 //! - [`plan`]: what to send, checked; [`plant`]: the simulated machines and their sensors
 //! - [`wire`]: MQTT, binary frames, text; [`load`]: feeds, sessions, connections, tallies
 //! - [`run`], [`replay`], [`idle`]: the commands; [`engine`]: what they share
@@ -13,6 +14,8 @@
 
 #![deny(clippy::print_stdout, reason = "a closed pipe is no panic: see `say`")]
 
+pub mod access;
+pub mod authorities;
 pub mod baseline;
 pub mod cli;
 pub mod clock;

@@ -44,6 +44,13 @@ pub struct Baselines {
     pub mosquitto_qos1_per_s: Option<f64>,
 }
 
+/// The plan once more, at a listener in clear.
+#[derive(Clone, Debug, Serialize)]
+pub struct InClear {
+    pub messages_per_s: f64,
+    pub problems: Vec<String>,
+}
+
 /// One stream's part in a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct StreamReport {
@@ -118,6 +125,9 @@ pub struct Report {
     /// Acknowledged messages against mosquitto's QoS 1.
     pub ratio_to_mosquitto: Option<f64>,
     pub baselines: Vec<Baselines>,
+    /// Acknowledged messages against the mean of the same plan in clear, before and after.
+    pub ratio_to_clear: Option<f64>,
+    pub in_clear: Vec<InClear>,
     pub server_rss_mb_max: Option<f64>,
     pub postgres: Option<Findings>,
     pub mongodb: Option<Findings>,
@@ -148,6 +158,13 @@ impl Report {
         self.ratio_to_copy = ratio(self.readings_per_s, self.baseline_copy_per_s);
         self.ratio_to_mosquitto = ratio(self.messages_per_s, self.baseline_mosquitto_per_s);
         self.baselines = baselines;
+    }
+
+    /// Enters the same plan's runs in clear, and the ratio to their mean.
+    pub fn compare_to_clear(&mut self, runs: Vec<InClear>) {
+        let total: f64 = runs.iter().map(|run| run.messages_per_s).sum();
+        self.ratio_to_clear = (total > 0.0).then(|| self.messages_per_s * runs.len() as f64 / total);
+        self.in_clear = runs;
     }
 
     pub fn print(&self) {
@@ -197,6 +214,10 @@ impl Report {
                 percent(self.ratio_to_mosquitto)
             );
         }
+        if !self.in_clear.is_empty() {
+            let rates: Vec<String> = self.in_clear.iter().map(|run| format!("{:.0}", run.messages_per_s)).collect();
+            say!("  ratio to clear {}  (there {} messages/s)", percent(self.ratio_to_clear), rates.join(" and "));
+        }
         if let Some(replay) = &self.replay {
             replay.print();
         }
@@ -228,6 +249,18 @@ mod tests {
         assert_eq!(report.baseline_joint_per_s, Some(120.0));
         assert_eq!(report.ratio_to_joint, Some(0.75));
         assert_eq!(report.ratio_to_copy, None);
+    }
+
+    #[test]
+    fn the_ratio_to_clear_is_that_of_messages_to_the_mean_before_and_after() {
+        let mut report = Report { messages_per_s: 90.0, ..Report::default() };
+        report.compare_to_clear(Vec::new());
+        assert_eq!(report.ratio_to_clear, None);
+        let run = |messages_per_s| InClear { messages_per_s, problems: vec!["late".to_owned()] };
+        report.compare_to_clear(vec![run(80.0), run(120.0)]);
+        assert_eq!(report.ratio_to_clear, Some(0.9));
+        crate::engine::conclude(&mut report);
+        assert!(!report.passed() && report.problems.contains(&"in clear: late".to_owned()), "{:?}", report.problems);
     }
 
     #[test]

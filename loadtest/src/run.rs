@@ -9,17 +9,18 @@ use crate::load::generator::{Generator, Schedule};
 use crate::load::payload::Texts;
 use crate::load::probe::{self, ProbeFeed, Visibility};
 use crate::load::session::{MqttSession, Session, TcpSession};
+use crate::load::socket::Peer;
 use crate::memory::Sampler;
 use crate::plan::{Form, Plan, PlanError, Protocol, Rate, Stream};
 use crate::plant::Plant;
-use crate::report::{Percentiles, Report, write_json};
-use crate::targets::{Targets, loopback};
+use crate::report::{InClear, Percentiles, Report, write_json};
+use crate::targets::Targets;
 use crate::verdict::postgres;
 use crate::verdict::wait::{Patience, Store};
+use crate::wire::Identity;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,9 @@ pub struct RunArgs {
     /// Measure the baselines before and after the run
     #[arg(long)]
     pub with_baseline: bool,
+    /// Run the plan at this listener in clear as well, before and after, and print the ratio
+    #[arg(long, value_name = "HOST:PORT")]
+    pub clear: Option<String>,
     #[command(flatten)]
     pub baseline: BaselineOptions,
     #[command(flatten)]
@@ -85,18 +89,54 @@ pub async fn run(args: RunArgs) -> anyhow::Result<bool> {
         plan.set_rate(rate)?;
     }
     plan.check()?;
+    let in_clear = args.in_clear(&plan)?;
     let plant = Arc::new(args.targets.plant(plan.plant.machines_max, &plan.plant.exclude).await?);
     let mut baselines = Vec::new();
     if args.with_baseline {
         baselines.push(baseline::measure(&args.targets, &args.baseline).await?);
     }
-    let (mut report, server_rss_mb_max) = measured(&args, &plan, plant).await?;
+    let mut beside = Vec::new();
+    if let Some(in_clear) = &in_clear {
+        beside.push(measured_in_clear(in_clear, &plan, plant.clone()).await?);
+    }
+    let (mut report, server_rss_mb_max) = measured(&args, &plan, plant.clone()).await?;
     report.server_rss_mb_max = server_rss_mb_max;
+    if let Some(in_clear) = &in_clear {
+        beside.push(measured_in_clear(in_clear, &plan, plant).await?);
+    }
+    report.compare_to_clear(beside);
     if args.with_baseline {
         baselines.push(baseline::measure(&args.targets, &args.baseline).await?);
     }
     report.compare(baselines);
     finish(&mut report, args.judging.json.as_deref())
+}
+
+impl RunArgs {
+    /// The same run at the listener in clear, where one is named.
+    fn in_clear(&self, plan: &Plan) -> anyhow::Result<Option<Self>> {
+        let Some(clear) = &self.clear else { return Ok(None) };
+        let kind = |stream: &Stream| (stream.protocol.is_mqtt(), stream.protocol == Protocol::Tcp);
+        if plan.streams.iter().any(|stream| kind(stream) != kind(&plan.streams[0])) {
+            bail!("--clear names one listener: all streams of the plan have to be of one protocol");
+        }
+        let mut other = self.clone();
+        let targets = &mut other.targets;
+        targets.access.tls = false;
+        if targets.access.peer(clear)?.tls.is_some() {
+            bail!("--clear names a listener without TLS");
+        }
+        for address in [&mut targets.mqtt, &mut targets.tcp, &mut targets.line] {
+            address.clone_from(clear);
+        }
+        Ok(Some(other))
+    }
+}
+
+async fn measured_in_clear(args: &RunArgs, plan: &Plan, plant: Arc<Plant>) -> anyhow::Result<InClear> {
+    let (mut report, _) = measured(args, plan, plant).await?;
+    conclude(&mut report);
+    Ok(InClear { messages_per_s: report.messages_per_s, problems: report.problems })
 }
 
 /// The verdict, on paper and on the screen; true if the run passed.
@@ -202,9 +242,9 @@ impl Launch<'_> {
         }
     }
 
-    fn address(&self, protocol: Protocol) -> anyhow::Result<SocketAddr> {
+    fn peer(&self, protocol: Protocol) -> anyhow::Result<Peer> {
         let targets = &self.args.targets;
-        Ok(loopback(match protocol {
+        Ok(targets.access.peer(match protocol {
             Protocol::Mqtt | Protocol::Mqtt5 => &targets.mqtt,
             Protocol::Tcp => &targets.tcp,
             Protocol::Line => &targets.line,
@@ -225,17 +265,17 @@ impl Launch<'_> {
         let sensor_id = texts.sensor_id.clone();
         let window = (self.schedule.start_us, self.schedule.stop_us);
         let (feed, watched) = ProbeFeed::new(texts, over_mqtt, window, per_second);
-        let client_id = format!("loadtest-{}-probe", self.run_id);
+        let identity = self.args.targets.access.identity(format!("loadtest-{}-probe", self.run_id))?;
         let (session, protocol) = if over_mqtt {
             let version = crate::wire::mqtt::Version::V311;
-            (Session::Mqtt(MqttSession::new(version, 1, client_id, 1_000)), Protocol::Mqtt)
+            (Session::Mqtt(MqttSession::new(version, 1, identity, 1_000)), Protocol::Mqtt)
         } else {
             let names = vec![sensor_id.clone()].into();
-            (Session::Tcp(TcpSession::new(client_id, 1_000, names)), Protocol::Tcp)
+            (Session::Tcp(TcpSession::new(identity, 1_000, names)), Protocol::Tcp)
         };
-        let address = self.address(protocol)?;
+        let peer = self.peer(protocol)?;
         let stats = self.engine.stream("probes");
-        self.engine.connect(address, session, feed, &stats, self.limits(Duration::ZERO));
+        self.engine.connect(&peer, session, feed, &stats, self.limits(Duration::ZERO));
         let poll_interval = self.plan.probes.poll_interval;
         Ok(Some(tokio::spawn(probe::watch(client, sensor_id, watched, poll_interval, self.engine.clock))))
     }
@@ -259,7 +299,7 @@ impl Launch<'_> {
             return Err(PlanError::Stream { stream: stream.name.clone(), what }.into());
         }
         let stats = self.engine.stream(&stream.name);
-        let address = self.address(stream.protocol)?;
+        let peer = self.peer(stream.protocol)?;
         let shares = shares(&self.plant, machines, stream.connections as usize, reserved);
         stream.check_sensors(shares.iter().map(|share| share.sensors.len()).sum())?;
         let shared = Arc::new(stream.clone());
@@ -271,8 +311,9 @@ impl Launch<'_> {
                 );
             }
             let client_id = format!("loadtest-{}-{}-{part}", self.run_id, stream.name);
+            let identity = self.args.targets.access.identity(client_id)?;
             let names = share.sensors.iter().map(|&sensor| self.plant.sensors[sensor].sensor_id.clone()).collect();
-            let session = session(stream, client_id, names);
+            let session = session(stream, identity, names);
             let feed = Generator::new(
                 self.plant.clone(),
                 shared.clone(),
@@ -282,18 +323,49 @@ impl Launch<'_> {
                 part as u32,
                 self.schedule,
             );
-            self.engine.connect(address, session, feed, &stats, self.limits(stream.reconnect_every));
+            self.engine.connect(&peer, session, feed, &stats, self.limits(stream.reconnect_every));
         }
         Ok(())
     }
 }
 
-fn session(stream: &Stream, client_id: String, names: Vec<String>) -> Session {
+fn session(stream: &Stream, identity: Identity, names: Vec<String>) -> Session {
     use crate::wire::mqtt::Version;
     match stream.protocol {
-        Protocol::Mqtt => Session::Mqtt(MqttSession::new(Version::V311, stream.qos, client_id, stream.window)),
-        Protocol::Mqtt5 => Session::Mqtt(MqttSession::new(Version::V5, stream.qos, client_id, stream.window)),
-        Protocol::Tcp => Session::Tcp(TcpSession::new(client_id, stream.window, names.into())),
+        Protocol::Mqtt => Session::Mqtt(MqttSession::new(Version::V311, stream.qos, identity, stream.window)),
+        Protocol::Mqtt5 => Session::Mqtt(MqttSession::new(Version::V5, stream.qos, identity, stream.window)),
+        Protocol::Tcp => Session::Tcp(TcpSession::new(identity, stream.window, names.into())),
         Protocol::Line => Session::line(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn other(clear: &str, protocols: &[&str]) -> anyhow::Result<Option<RunArgs>> {
+        let mut text = "name = \"t\"\n".to_owned();
+        for (number, protocol) in protocols.iter().enumerate() {
+            text +=
+                &format!("[[streams]]\nname = \"{number}\"\nprotocol = \"{protocol}\"\nform = \"frame\"\nrate = 1\n");
+        }
+        let line = Line::parse_from(["run", "--plan", "p", "--tls", "--mqtt", "localhost:1", "--clear", clear]);
+        line.run.in_clear(&toml::from_str(&text).expect("a plan"))
+    }
+
+    #[test]
+    fn the_run_beside_it_is_the_same_in_clear_and_of_one_protocol() {
+        let found = other("127.0.0.1:7", &["mqtt", "mqtt5"]).expect("allowed").expect("asked for");
+        assert_eq!(found.targets.mqtt, "127.0.0.1:7");
+        assert!(found.targets.access.peer(&found.targets.mqtt).is_ok_and(|peer| peer.tls.is_none()));
+        assert!(other("127.0.0.1:7", &["mqtt", "tcp"]).is_err(), "they are not at one listener");
+        assert!(other("tls://127.0.0.1:7", &["tcp"]).is_err(), "that is not in clear");
     }
 }

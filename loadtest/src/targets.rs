@@ -2,19 +2,17 @@
 //!
 //! The variables, those in `.env` among them, and what is usual without them are the server's own.
 
+use crate::access::{Access, AccessError, loopback};
 use crate::database::{DatabaseError, Mongo, PostgresUrl};
 use crate::plant::master;
 use crate::plant::{Plant, master::MasterError};
 use crate::verdict::wait::Store;
 use clap::Args;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    #[error("{0}: not a host:port that resolves; write for example 127.0.0.1:1884")]
-    Address(String),
-    #[error("{0} is not on this machine: the harness works on loopback addresses only")]
-    NotLoopback(String),
+    #[error(transparent)]
+    Access(#[from] AccessError),
     #[error("{0} is needed: pass {1}")]
     Needed(&'static str, &'static str),
     #[error(transparent)]
@@ -55,25 +53,18 @@ pub struct Targets {
     /// The server's process, for its memory
     #[arg(long)]
     pub server_pid: Option<u32>,
-}
-
-/// A host and port on this machine.
-pub fn loopback(address: &str) -> Result<SocketAddr, TargetError> {
-    let mut resolved = address.to_socket_addrs().map_err(|_| TargetError::Address(address.to_owned()))?;
-    let mut first = resolved.next().ok_or_else(|| TargetError::Address(address.to_owned()))?;
-    if first.ip().is_unspecified() {
-        // What a server listens on everywhere is reached through loopback.
-        first.set_ip(if first.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-    }
-    if first.ip().is_loopback() { Ok(first) } else { Err(TargetError::NotLoopback(address.to_owned())) }
+    #[command(flatten)]
+    pub access: Access,
 }
 
 impl Targets {
     /// Refuses anything that is not on this machine, before anything is sent.
     pub fn check(&self) -> Result<(), TargetError> {
-        for address in [&self.mqtt, &self.tcp, &self.line, self.http_address()] {
-            loopback(address)?;
+        for address in [&self.mqtt, &self.tcp, &self.line] {
+            self.access.peer(address)?;
         }
+        self.access.login()?;
+        loopback(self.http_address())?;
         for url in [self.postgres(), self.master()].into_iter().flatten() {
             PostgresUrl::parse(&url)?;
         }
@@ -155,14 +146,5 @@ mod tests {
         ] {
             assert_eq!(named(url, "db").as_deref(), Some(expected));
         }
-    }
-
-    #[test]
-    fn foreign_addresses_are_refused() {
-        assert!(loopback("127.0.0.1:1883").is_ok());
-        assert!(loopback("[::1]:1883").is_ok());
-        assert!(loopback("0.0.0.0:1883").is_ok_and(|address| address.ip().is_loopback()));
-        assert!(matches!(loopback("10.1.2.3:1883"), Err(TargetError::NotLoopback(_))));
-        assert!(matches!(loopback("nonsense"), Err(TargetError::Address(_))));
     }
 }

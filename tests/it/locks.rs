@@ -5,6 +5,7 @@
 pub(crate) mod authority;
 mod certificates;
 mod limits;
+mod load;
 pub(crate) mod session;
 mod storm;
 mod tokens;
@@ -37,6 +38,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("locks::a_client_that_sends_too_much_slows_itself_alone", limits::sends_too_much),
         harness.trial("locks::many_tls_clients_that_are_idle_cost_little", storm::idle_cost_little),
         harness.trial("locks::many_tls_clients_that_come_back_lose_nothing", storm::storm_loses_nothing),
+        harness.trial("locks::the_load_generator_delivers_over_tls", load::delivers),
         harness.trial("locks::what_would_stand_open_does_not_start", what_would_stand_open),
     ]
 }

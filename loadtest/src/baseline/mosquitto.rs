@@ -1,15 +1,16 @@
 //! What a broker takes: messages of one reading over fifty connections, with the client code of a run.
 
 use super::BaselineError;
+use crate::access::loopback;
 use crate::clock::Clock;
 use crate::load::connection::{Connection, Limits};
 use crate::load::feed::{Class, Feed, Message, Next, Pool};
 use crate::load::payload::{Reading, Texts, value_json};
 use crate::load::session::{MqttSession, Session};
+use crate::load::socket::Peer;
 use crate::load::stats::Stats;
 use crate::load::tally::Tallies;
 use crate::plant::Plant;
-use crate::targets::loopback;
 use crate::wire::mqtt::{self, Version};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,7 @@ pub async fn measure(
     warmup: Duration,
     seconds: Duration,
 ) -> Result<Option<f64>, BaselineError> {
-    let address = loopback(address).map_err(|error| BaselineError::Other(error.to_string()))?;
+    let peer = Peer::clear(loopback(address).map_err(|error| BaselineError::Other(error.to_string()))?);
     let clock = Clock::start();
     let start_us = clock.now_us();
     let warm_us = start_us + warmup.as_micros() as i64;
@@ -67,7 +68,7 @@ pub async fn measure(
         let session = Session::Mqtt(MqttSession::new(Version::V311, qos, client_id, WINDOW));
         let feed = SingleFeed { texts: Texts::new(&plant, sensor), qos, stop_us, value_e4: 0 };
         let limits = Limits { start_us, give_up_us: stop_us + GRACE_US, storm_interval_us: 0 };
-        tasks.spawn(Connection::new(address, session, feed, stats.clone(), clock, limits).run());
+        tasks.spawn(Connection::new(peer.clone(), session, feed, stats.clone(), clock, limits).run());
     }
     tokio::time::sleep_until(clock.instant(warm_us)).await;
     let (at_warm, warm_us) = (Stats::get(&stats.acked), clock.now_us());

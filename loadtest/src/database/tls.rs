@@ -2,12 +2,12 @@
 //! without asking who the server is.
 
 use super::{DatabaseError, Verification};
+use crate::authorities::roots;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,7 +19,8 @@ pub(super) fn connector(verification: &Verification) -> Result<MakeRustlsConnect
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error))?;
     let chain = |file: Option<&Path>| {
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots(file)?), provider.clone())
+        let roots = roots(file).map_err(DatabaseError::Tls)?;
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()
             .map_err(|error| failed(&error))
     };
@@ -31,23 +32,6 @@ pub(super) fn connector(verification: &Verification) -> Result<MakeRustlsConnect
         Verification::Full(file) => chain(file.as_deref())?,
     };
     Ok(MakeRustlsConnect::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
-}
-
-/// Of a file, or whom the operating system trusts.
-fn roots(file: Option<&Path>) -> Result<RootCertStore, DatabaseError> {
-    let mut store = RootCertStore::empty();
-    let Some(path) = file else {
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(store);
-    };
-    let unreadable = |error: &dyn std::fmt::Display| {
-        DatabaseError::Tls(format!("cannot read sslrootcert {}: {error}", path.display()))
-    };
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        store.add(certificate).map_err(|error| unreadable(&error))?;
-    }
-    Ok(store)
 }
 
 /// Accepts a certificate for any name, signed by anybody or by the chain's authority, but still checks that the server holds

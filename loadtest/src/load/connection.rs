@@ -5,16 +5,15 @@
 
 use super::feed::{Feed, Next, Pool};
 use super::session::{Outbox, Session};
+use super::socket::{Connected, Peer, Socket};
 use super::stats::Stats;
 use crate::clock::Clock;
 use crate::wire::WireError;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, timeout};
 
 /// Messages are gathered up to this size before a write.
@@ -57,7 +56,7 @@ pub struct Limits {
 }
 
 pub struct Connection<F: Feed> {
-    pub address: SocketAddr,
+    pub peer: Peer,
     pub session: Session,
     pub feed: F,
     pub stats: Arc<Stats>,
@@ -65,6 +64,7 @@ pub struct Connection<F: Feed> {
     pub limits: Limits,
     pool: Pool,
     out: Vec<u8>,
+    /// So much of `out` was handed over; it is emptied once all of it has left.
     written: usize,
     acked: Vec<i64>,
     done: bool,
@@ -73,16 +73,9 @@ pub struct Connection<F: Feed> {
 }
 
 impl<F: Feed> Connection<F> {
-    pub fn new(
-        address: SocketAddr,
-        session: Session,
-        feed: F,
-        stats: Arc<Stats>,
-        clock: Clock,
-        limits: Limits,
-    ) -> Self {
+    pub fn new(peer: Peer, session: Session, feed: F, stats: Arc<Stats>, clock: Clock, limits: Limits) -> Self {
         Self {
-            address,
+            peer,
             session,
             feed,
             stats,
@@ -125,19 +118,24 @@ impl<F: Feed> Connection<F> {
     }
 
     async fn one_connection(&mut self) -> Result<End, Break> {
-        let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(self.address));
-        let mut stream = connecting.await.map_err(|_| Break::Timeout)??;
-        stream.set_nodelay(true)?;
+        let connected = timeout(CONNECT_TIMEOUT, self.peer.connect()).await.map_err(|_| Break::Timeout)??;
         Stats::add(&self.stats.connects, 1);
+        match connected {
+            Connected::Clear(mut stream) => self.converse(&mut stream).await,
+            Connected::Secured(mut stream) => self.converse(&mut *stream).await,
+        }
+    }
+
+    async fn converse(&mut self, stream: &mut impl Socket) -> Result<End, Break> {
         self.out.clear();
         self.written = 0;
         self.ponged = false;
         self.with_outbox(|session, _, out| session.open(out));
-        let end = self.pump(&mut stream).await?;
+        let end = self.pump(stream).await?;
         match end {
             End::Storm if self.session.survives_a_break() => self.session.broken(&self.stats),
             End::GaveUp => self.session.broken(&self.stats),
-            End::Storm | End::Finished => self.part(&mut stream).await?,
+            End::Storm | End::Finished => self.part(stream).await?,
         }
         Ok(end)
     }
@@ -154,7 +152,7 @@ impl<F: Feed> Connection<F> {
     }
 
     /// Carries messages until the end, a storm or a break.
-    async fn pump(&mut self, stream: &mut TcpStream) -> Result<End, Break> {
+    async fn pump(&mut self, stream: &mut impl Socket) -> Result<End, Break> {
         let mut input = vec![0_u8; READ_BYTES];
         let mut filled = 0;
         let mut last_write_us = self.clock.now_us();
@@ -164,7 +162,7 @@ impl<F: Feed> Connection<F> {
             self.try_read(stream, &mut input, &mut filled)?;
             let mut wake_us = self.fill()?;
             let now_us = self.clock.now_us();
-            if self.written < self.out.len() {
+            if !self.out.is_empty() {
                 last_write_us = now_us;
                 if !self.try_write(stream)? {
                     // Whatever is due, it waits for the socket.
@@ -183,21 +181,20 @@ impl<F: Feed> Connection<F> {
                 self.with_outbox(|session, _, out| session.ping(out));
                 last_write_us = now_us;
             }
-            self.wait(stream, wake_us.min(last_write_us + PING_INTERVAL_US + 1).min(self.next_stop_us())).await?;
+            self.wait(&*stream, wake_us.min(last_write_us + PING_INTERVAL_US + 1).min(self.next_stop_us())).await?;
         }
     }
 
     /// Until the socket is ready for what is to be done, or `wake_us`.
-    async fn wait(&mut self, stream: &TcpStream, wake_us: i64) -> Result<(), Break> {
-        let pending = self.written < self.out.len();
-        let interest = if pending { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+    async fn wait(&mut self, stream: &impl Socket, wake_us: i64) -> Result<(), Break> {
+        let interest = if self.out.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
         if wake_us <= self.clock.now_us() {
             // Something is due, but other connections want their turn.
             tokio::task::yield_now().await;
             return Ok(());
         }
         tokio::select! {
-            ready = stream.ready(interest) => { ready?; }
+            ready = stream.ready(interest) => ready?,
             () = sleep_until(self.clock.instant(wake_us)) => {}
         }
         Ok(())
@@ -222,7 +219,7 @@ impl<F: Feed> Connection<F> {
     }
 
     /// True if everything queued went out.
-    fn try_write(&mut self, stream: &TcpStream) -> Result<bool, Break> {
+    fn try_write(&mut self, stream: &mut impl Socket) -> Result<bool, Break> {
         while self.written < self.out.len() {
             match stream.try_write(&self.out[self.written..]) {
                 Ok(0) => return Err(Break::Closed),
@@ -234,13 +231,17 @@ impl<F: Feed> Connection<F> {
                 Err(error) => return Err(error.into()),
             }
         }
+        match stream.try_flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            flushed => flushed?,
+        }
         self.out.clear();
         self.written = 0;
         self.session.written(&self.stats);
         Ok(true)
     }
 
-    fn try_read(&mut self, stream: &TcpStream, input: &mut [u8], filled: &mut usize) -> Result<(), Break> {
+    fn try_read(&mut self, stream: &mut impl Socket, input: &mut [u8], filled: &mut usize) -> Result<(), Break> {
         loop {
             match stream.try_read(&mut input[*filled..]) {
                 Ok(0) => return Err(Break::Closed),
@@ -293,7 +294,7 @@ impl<F: Feed> Connection<F> {
     }
 
     /// Leaves in order: all bytes out, farewell, then the server's end of the stream.
-    async fn part(&mut self, stream: &mut TcpStream) -> Result<(), Break> {
+    async fn part(&mut self, stream: &mut impl Socket) -> Result<(), Break> {
         self.with_outbox(|session, _, out| session.farewell(out));
         let leave = async {
             stream.write_all(&self.out[self.written..]).await?;

@@ -7,6 +7,7 @@
 //! - [`snapshot`]: SCADA snapshots as JSON
 //! - [`session`]: in-flight windows, acknowledgements and resends of one client, across its connections
 //! - [`connection`]: one client's socket: coalesced writes, reconnects, storms, the end
+//! - [`socket`]: what it runs on: a plain socket or TLS, each compiled for itself; where a listener is and how it is spoken to
 //! - [`tally`]: what was sent, per sensor, for the verdict
 //! - [`stats`]: counters and latencies of a stream
 
@@ -18,5 +19,6 @@ pub mod payload;
 pub mod probe;
 pub mod session;
 pub mod snapshot;
+pub mod socket;
 pub mod stats;
 pub mod tally;

@@ -30,7 +30,7 @@ use crate::load::session::{MqttSession, Session, TcpSession};
 use crate::memory::Sampler;
 use crate::run::{Judging, dead_letters, enter_dead_letters, finish};
 use crate::say::say;
-use crate::targets::{Targets, loopback};
+use crate::targets::Targets;
 use crate::verdict::wait::Store;
 use crate::verdict::{Holdings, Span, mongodb};
 use crate::wire::mqtt::Version;
@@ -181,16 +181,17 @@ fn launch(
     (texts, timetable, mirror_from_us): (Arc<[Texts]>, Timetable, i64),
 ) -> anyhow::Result<()> {
     let stats = engine.stream("replay");
-    let address = loopback(if args.via == Via::Mqtt { &args.targets.mqtt } else { &args.targets.tcp })?;
+    let access = &args.targets.access;
+    let peer = access.peer(if args.via == Via::Mqtt { &args.targets.mqtt } else { &args.targets.tcp })?;
     let Timetable { start_us, stop_us, give_up_us } = timetable;
     let limits = Limits { start_us, give_up_us, storm_interval_us: 0 };
     let names: Arc<[String]> = texts.iter().map(|text| text.sensor_id.clone()).collect();
     let origin_us = records.range_us().map_or(0, |range| range.0);
     for (part, readings) in records.split(args.connections).into_iter().enumerate() {
-        let client_id = format!("loadtest-{start_us:x}-replay-{part}");
+        let identity = access.identity(format!("loadtest-{start_us:x}-replay-{part}"))?;
         let session = match args.via {
-            Via::Mqtt => Session::Mqtt(MqttSession::new(Version::V311, 1, client_id, args.window)),
-            Via::Tcp => Session::Tcp(TcpSession::new(client_id, args.window, names.clone())),
+            Via::Mqtt => Session::Mqtt(MqttSession::new(Version::V311, 1, identity, args.window)),
+            Via::Tcp => Session::Tcp(TcpSession::new(identity, args.window, names.clone())),
         };
         let feed = RecordFeed {
             readings,
@@ -204,7 +205,7 @@ fn launch(
             mirror_from_us,
             next: 0,
         };
-        engine.connect(address, session, feed, &stats, limits);
+        engine.connect(&peer, session, feed, &stats, limits);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The binary frame, little-endian: a 12-byte header (magic `GF`, version, type, body length, CRC-32 over the first
 //! eight header bytes and the body), then the body.
 
-use super::WireError;
+use super::{Identity, WireError};
 
 const MAGIC: [u8; 2] = *b"GF";
 const VERSION: u8 = 1;
@@ -54,10 +54,13 @@ fn checksum(frame: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-pub fn hello(buffer: &mut Vec<u8>, client_id: &str) {
+pub fn hello(buffer: &mut Vec<u8>, identity: &Identity) {
     let at = begin(buffer, HELLO);
-    buffer.extend_from_slice(&(client_id.len() as u16).to_le_bytes());
-    buffer.extend_from_slice(client_id.as_bytes());
+    let login = identity.login.iter().flat_map(|login| [&login.name, &login.secret]);
+    for part in std::iter::once(&identity.client_id).chain(login) {
+        buffer.extend_from_slice(&(part.len() as u16).to_le_bytes());
+        buffer.extend_from_slice(part.as_bytes());
+    }
     finish(buffer, at);
 }
 
@@ -165,6 +168,7 @@ fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Login;
     use super::*;
     use proptest::prelude::*;
 
@@ -186,6 +190,17 @@ mod tests {
         assert_eq!(&buffer[55..63], b"\x04\x00\x01\x01\x02\x00\x00\x00");
         assert_eq!(buffer[63..71], 2_i64.to_le_bytes());
         assert_eq!(handles(&records).collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn a_hello_has_the_client_id_and_behind_it_name_and_secret() {
+        let (mut buffer, mut me) = (Vec::new(), Identity::from("me".to_owned()));
+        hello(&mut buffer, &me);
+        assert_eq!(&buffer[HEADER_BYTES..], b"\x02\x00me");
+        buffer.clear();
+        me.login = Some(Login { name: "it".to_owned(), secret: "hush".to_owned() });
+        hello(&mut buffer, &me);
+        assert_eq!(&buffer[HEADER_BYTES..], b"\x02\x00me\x02\x00it\x04\x00hush");
     }
 
     #[test]

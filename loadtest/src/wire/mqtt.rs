@@ -1,7 +1,7 @@
 //! MQTT 3.1.1 and 5 as a publisher speaks it. Packets are appended to a caller's buffer; what arrives is parsed in
 //! place. References: MQTT Version 3.1.1 and 5.0, OASIS.
 
-use super::WireError;
+use super::{Identity, WireError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
@@ -67,11 +67,15 @@ fn remaining_length(mut value: usize) -> ([u8; 4], usize) {
 }
 
 /// CONNECT. `clean`: start without an earlier session, and leave none.
-pub fn connect(buffer: &mut Vec<u8>, version: Version, client_id: &str, keep_alive_s: u16, clean: bool) {
-    let mut body = Vec::with_capacity(client_id.len() + 32);
+pub fn connect(buffer: &mut Vec<u8>, version: Version, identity: &Identity, keep_alive_s: u16, clean: bool) {
+    const CLEAN: u8 = 0x02;
+    const NAME_AND_SECRET: u8 = 0xC0;
+    let mut body = Vec::with_capacity(identity.client_id.len() + 32);
     push_string(&mut body, b"MQTT");
     body.push(if version == Version::V5 { 5 } else { 4 });
-    body.push(if clean { 0x02 } else { 0x00 });
+    let login = identity.login.as_ref();
+    let start = if clean { CLEAN } else { 0 };
+    body.push(if login.is_some() { start | NAME_AND_SECRET } else { start });
     body.extend_from_slice(&keep_alive_s.to_be_bytes());
     if version == Version::V5 {
         if clean {
@@ -82,7 +86,11 @@ pub fn connect(buffer: &mut Vec<u8>, version: Version, client_id: &str, keep_ali
             body.extend_from_slice(&SESSION_EXPIRY_S.to_be_bytes());
         }
     }
-    push_string(&mut body, client_id.as_bytes());
+    push_string(&mut body, identity.client_id.as_bytes());
+    if let Some(login) = login {
+        push_string(&mut body, login.name.as_bytes());
+        push_string(&mut body, login.secret.as_bytes());
+    }
     buffer.push(0x10);
     let (length, used) = remaining_length(body.len());
     buffer.extend_from_slice(&length[..used]);
@@ -221,6 +229,7 @@ fn string_bytes(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Login;
     use super::*;
     use proptest::prelude::*;
 
@@ -248,12 +257,16 @@ mod tests {
 
     #[test]
     fn connects_are_laid_out_as_the_standard_says() {
-        let mut buffer = Vec::new();
-        connect(&mut buffer, Version::V311, "me", 60, true);
+        let (mut buffer, mut me) = (Vec::new(), Identity::from("me".to_owned()));
+        connect(&mut buffer, Version::V311, &me, 60, true);
         assert_eq!(buffer, b"\x10\x0E\x00\x04MQTT\x04\x02\x00\x3C\x00\x02me");
         buffer.clear();
-        connect(&mut buffer, Version::V5, "me", 60, false);
+        connect(&mut buffer, Version::V5, &me, 60, false);
         assert_eq!(buffer, b"\x10\x14\x00\x04MQTT\x05\x00\x00\x3C\x05\x11\x00\x00\x02\x58\x00\x02me");
+        buffer.clear();
+        me.login = Some(Login { name: "it".to_owned(), secret: "hush".to_owned() });
+        connect(&mut buffer, Version::V311, &me, 60, true);
+        assert_eq!(buffer, b"\x10\x18\x00\x04MQTT\x04\xC2\x00\x3C\x00\x02me\x00\x02it\x00\x04hush");
     }
 
     #[test]

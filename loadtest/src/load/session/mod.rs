@@ -14,7 +14,6 @@ use super::feed::{Class, Message, Pool};
 use super::stats::Stats;
 use crate::wire::WireError;
 use crate::wire::mqtt as mqtt_wire;
-use std::sync::Arc;
 
 /// Outgoing bytes and the counters they touch.
 pub struct Outbox<'a> {
@@ -205,12 +204,4 @@ impl Session {
             out.bytes.extend_from_slice(&mqtt_wire::DISCONNECT);
         }
     }
-}
-
-/// What a stream's connection needs to know to make its session.
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    pub client_id: String,
-    pub window: u32,
-    pub names: Arc<[String]>,
 }

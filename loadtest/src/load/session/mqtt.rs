@@ -4,8 +4,8 @@
 use super::super::feed::{Class, Message};
 use super::super::stats::Stats;
 use super::{Outbox, Unconfirmed};
-use crate::wire::WireError;
 use crate::wire::mqtt::{self, Incoming, Version};
+use crate::wire::{Identity, WireError};
 
 const KEEP_ALIVE_S: u16 = 60;
 
@@ -21,7 +21,7 @@ struct InFlight {
 pub struct MqttSession {
     version: Version,
     qos: u8,
-    client_id: String,
+    identity: Identity,
     window: usize,
     receive_maximum: usize,
     slots: Vec<Option<InFlight>>,
@@ -34,12 +34,12 @@ pub struct MqttSession {
 
 impl MqttSession {
     /// `window`: 1..=16384.
-    pub fn new(version: Version, qos: u8, client_id: String, window: u32) -> Self {
+    pub fn new(version: Version, qos: u8, identity: impl Into<Identity>, window: u32) -> Self {
         let window = if qos == 0 { 0 } else { window as usize };
         Self {
             version,
             qos,
-            client_id,
+            identity: identity.into(),
             window,
             receive_maximum: usize::from(u16::MAX),
             slots: (0..window).map(|_| None).collect(),
@@ -52,7 +52,7 @@ impl MqttSession {
     }
 
     pub fn open(&mut self, out: &mut Outbox<'_>) {
-        mqtt::connect(out.bytes, self.version, &self.client_id, KEEP_ALIVE_S, self.qos == 0);
+        mqtt::connect(out.bytes, self.version, &self.identity, KEEP_ALIVE_S, self.qos == 0);
     }
 
     pub fn is_open(&self) -> bool {

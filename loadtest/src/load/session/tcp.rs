@@ -4,13 +4,13 @@
 use super::super::feed::{Class, Message};
 use super::super::stats::Stats;
 use super::Outbox;
-use crate::wire::WireError;
 use crate::wire::frame::{self, Incoming};
+use crate::wire::{Identity, WireError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub struct TcpSession {
-    client_id: String,
+    identity: Identity,
     window: usize,
     in_flight_max: usize,
     body_bytes_max: usize,
@@ -26,9 +26,9 @@ pub struct TcpSession {
 }
 
 impl TcpSession {
-    pub fn new(client_id: String, window: u32, names: Arc<[String]>) -> Self {
+    pub fn new(identity: impl Into<Identity>, window: u32, names: Arc<[String]>) -> Self {
         Self {
-            client_id,
+            identity: identity.into(),
             window: window as usize,
             in_flight_max: usize::MAX,
             body_bytes_max: usize::MAX,
@@ -45,7 +45,7 @@ impl TcpSession {
     pub fn open(&mut self, out: &mut Outbox<'_>) {
         self.defined.fill(false);
         self.undefined = self.names.len();
-        frame::hello(out.bytes, &self.client_id);
+        frame::hello(out.bytes, &self.identity);
     }
 
     pub fn is_open(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Invariant: whoever is inside is on the list before the certificates and clients in force are asked about him, so that a
 //! change finds either an old answer on the list or is found by it.
 
+use super::ahead::Ahead;
 use super::gate::ListenerGate;
 use super::guest::Guest;
 use super::pass::Pass;
@@ -35,7 +36,7 @@ impl ListenerGate {
     ) -> Option<(Secured, Pass)> {
         let tls = self.tls.as_ref()?;
         let loaded = tls.current();
-        let accepting = TlsAcceptor::from(loaded.config.clone()).accept(socket);
+        let accepting = TlsAcceptor::from(loaded.config.clone()).accept(Ahead::new(socket));
         let stream = match timeout_at(deadline, accepting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return self.refused(peer, "", &error),

@@ -1,6 +1,6 @@
 //! Who may come in, and who has to leave. A listener's socket enters; a connection leaves with a [`Pass`], or nobody.
 //!
-//! - `socket`: a plain socket or one with TLS, each compiled for itself
+//! - `socket`: a plain socket or one with TLS, each compiled for itself; `ahead`: what TLS reads from
 //! - [`gate`]: one listener's, and who of those inside must go; `entry`: how one comes in; `guest`: one inside
 //! - `pass`: what a connection holds
 //! - `places`: connections at once; `usage`: what one client takes
@@ -15,6 +15,7 @@
 pub mod clients;
 pub mod gate;
 
+mod ahead;
 mod entry;
 mod guest;
 mod pass;

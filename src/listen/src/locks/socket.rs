@@ -1,6 +1,7 @@
 //! What a connection runs on: a plain socket, or one with TLS. Connections are generic over it, so that plain bytes pay nothing
 //! for the other.
 
+use super::ahead::Ahead;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -52,14 +53,16 @@ impl Socket for TcpStream {
 
 /// TLS over a socket, behind its handshake.
 pub(crate) struct Secured {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Ahead>,
     /// The last read brought something: there may be more of it that the socket below does not tell of.
     more: bool,
+    /// Met behind bytes that had to be told first.
+    failed: Option<io::Error>,
 }
 
 impl Secured {
-    pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream, more: true }
+    pub(super) fn new(stream: TlsStream<Ahead>) -> Self {
+        Self { stream, more: true, failed: None }
     }
 }
 
@@ -73,7 +76,7 @@ fn at_once<T>(polled: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>) -> i
 
 impl Socket for Secured {
     fn readable(&self) -> impl Future<Output = ()> + Send {
-        let (socket, more) = (self.stream.get_ref().0, self.more);
+        let (socket, more) = (self.stream.get_ref().0.socket(), self.more);
         async move {
             if !more {
                 let _ = socket.readable().await;
@@ -82,7 +85,7 @@ impl Socket for Secured {
     }
 
     fn writable(&self) -> impl Future<Output = ()> + Send {
-        let socket = self.stream.get_ref().0;
+        let socket = self.stream.get_ref().0.socket();
         async move {
             let _ = socket.writable().await;
         }
@@ -103,9 +106,27 @@ impl Socket for Secured {
 
 impl AsyncRead for Secured {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(context, into);
-        self.more = polled.is_ready();
-        polled
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
+        // TLS hands out one record at a time. All that have come are taken at once, as from a plain socket: a client that sends
+        // each message in a record of its own costs no round of the connection for each of them.
+        let before = into.filled().len();
+        loop {
+            let filled = into.filled().len();
+            let polled = Pin::new(&mut self.stream).poll_read(context, into);
+            self.more = polled.is_ready();
+            let brought = into.filled().len() > filled;
+            match polled {
+                Poll::Ready(Ok(())) if brought && into.remaining() > 0 => {}
+                polled if into.filled().len() == before => return polled,
+                Poll::Ready(Err(error)) => {
+                    self.failed = Some(error);
+                    return Poll::Ready(Ok(()));
+                }
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }
 

@@ -220,3 +220,38 @@ async fn a_client_that_never_reads_is_sent_nothing_to_read() {
         assert_eq!(trial.connect(&config).await.0, Some(HandshakeKind::Full));
     }
 }
+
+/// Whoever sends each message in a record of its own is read as one who sends them together.
+#[tokio::test]
+async fn records_that_have_come_are_read_at_once() {
+    const RECORDS: usize = 200;
+    let trial = Trial::new(ClientCertificate::Optional).await;
+    let (config, address) = (trial.client(None), trial.listener.local_addr().expect("bound"));
+    let (says, said) = tokio::sync::oneshot::channel();
+    let client = async {
+        let socket = TcpStream::connect(address).await.expect("connected");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let mut stream = TlsConnector::from(config).connect(name, socket).await.expect("let in");
+        for number in 0..RECORDS {
+            stream.write_all(&[number as u8; 100]).await.expect("taken");
+            stream.flush().await.expect("taken");
+        }
+        says.send(()).expect("heard");
+        stream
+    };
+    let server = async {
+        let (socket, _) = trial.listener.accept().await.expect("accepted");
+        let (leave, deadline) = (CancellationToken::new(), Instant::now() + Duration::from_secs(60));
+        let (mut stream, _pass) = trial.gate.secure(socket, Peer::default(), deadline, &leave).await.expect("let in");
+        said.await.expect("said");
+        let (mut heard, mut reads) = (Vec::<u8>::with_capacity(64 * 1024), 0);
+        while heard.len() < RECORDS * 100 {
+            assert!(stream.read_buf(&mut heard).await.expect("read") > 0, "{} bytes", heard.len());
+            reads += 1;
+        }
+        let sent: Vec<u8> = (0..RECORDS).flat_map(|number| [number as u8; 100]).collect();
+        assert!(heard == sent, "other bytes");
+        assert!(reads < RECORDS / 2, "{reads} reads for {RECORDS} records");
+    };
+    let (_client, ()) = tokio::join!(client, server);
+}
