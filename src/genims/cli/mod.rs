@@ -17,6 +17,7 @@ mod drill;
 mod etl;
 mod hub;
 mod log;
+mod maintain;
 mod options;
 mod provision;
 mod restore;
@@ -90,6 +91,8 @@ enum Command {
     Routes(routes::RoutesArgs),
     /// What is older than it is kept, and what of it is held; lets it go
     Retention(retention::RetentionArgs),
+    /// Vacuum, analyze and rebuild what wears out in use, in each database's maintenance window
+    Maintain(maintain::MaintainArgs),
     /// Fill reporting and warehouse from the other databases; `serve` does it by schedule
     Etl(etl::EtlArgs),
     /// Who may send to `serve`: add, list, rotate, disable, allow
@@ -156,6 +159,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Retention(args) => retention::run(args, &environment).await,
+            Command::Maintain(args) => maintain::run(args, &environment).await,
             Command::Etl(args) => etl::run(args, &environment).await,
             Command::Client(args) => client::run(args, &settings()?),
             Command::User(args) => user::run(args, &settings()?),
