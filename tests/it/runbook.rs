@@ -20,6 +20,8 @@ const ALERTS: &str = include_str!("../../config/prometheus/alerts.yml");
 const SERVICE: &str = include_str!("../../config/systemd/genims.service");
 const BACKUP_SERVICE: &str = include_str!("../../config/systemd/genims-backup.service");
 const BACKUP_TIMER: &str = include_str!("../../config/systemd/genims-backup.timer");
+const MAINTAIN_SERVICE: &str = include_str!("../../config/systemd/genims-maintain.service");
+const MAINTAIN_TIMER: &str = include_str!("../../config/systemd/genims-maintain.timer");
 const FULL_DISK: &str = "### The disk is full";
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -27,7 +29,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("runbook::a_command_that_nobody_runs_is_noticed", |_| DOCUMENT.is_known()),
         harness.trial("runbook::it_names_every_alert_and_its_links_lead_somewhere", |_| alerts_and_links()),
         harness.trial("runbook::the_service_is_what_it_says", |_| the_service_is_what_it_says()),
-        harness.trial("runbook::the_timer_is_what_it_says", |_| the_timer_is_what_it_says()),
+        harness.trial("runbook::the_timers_are_what_it_says", |_| the_timers_are_what_it_says()),
         harness.trial("runbook::the_lines_of_the_guide_connect", the_lines_of_the_guide_connect),
     ];
     for chapter in chapters() {
@@ -48,6 +50,10 @@ const TABLE: &[(&str, How)] = &[
     ("systemctl start genims", How::Act(|reader| reader.start())),
     (
         "systemctl enable --now genims-backup.timer",
+        How::Skip("there is no systemd here; the command that it runs follows"),
+    ),
+    (
+        "systemctl enable --now genims-maintain.timer",
         How::Skip("there is no systemd here; the command that it runs follows"),
     ),
     ("systemctl enable --now genims", How::Act(|reader| reader.start())),
@@ -166,29 +172,39 @@ fn the_service_is_what_it_says() {
     }
 }
 
-/// The timer looks as often as the program takes it to look, and the unit does what the run book does by hand.
-fn the_timer_is_what_it_says() {
-    let says = |unit: &str, line: &str| unit.lines().any(|own| own == line);
-    assert!(says(BACKUP_TIMER, "OnCalendar=hourly"));
-    assert!(says(BACKUP_SERVICE, "Type=oneshot"), "or the timer would not wait for its end");
-    let run = BACKUP_SERVICE.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
-    assert!(pieces(RUNBOOK).iter().any(|piece| piece.text == run), "{run}");
+/// The timers look as often as the program takes them to look, and the units do what the run book does by hand.
+fn the_timers_are_what_it_says() {
+    the_timer_is_what_it_says(MAINTAIN_TIMER, MAINTAIN_SERVICE);
+    let run = the_timer_is_what_it_says(BACKUP_TIMER, BACKUP_SERVICE);
     let folder = run.split("--to ").nth(1).unwrap();
     assert!(
         says(BACKUP_SERVICE, &format!("ReadWritePaths={folder}"))
             && RUNBOOK.contains(&format!("`{folder}` belongs to user `genims`"))
     );
+}
+
+fn says(unit: &str, line: &str) -> bool {
+    unit.lines().any(|own| own == line)
+}
+
+/// The command that it runs.
+fn the_timer_is_what_it_says(timer: &str, service: &'static str) -> &'static str {
+    assert!(says(timer, "OnCalendar=hourly"));
+    assert!(says(service, "Type=oneshot"), "or the timer would not wait for its end");
+    let run = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
+    assert!(pieces(RUNBOOK).iter().any(|piece| piece.text == run), "{run}");
     for line in ["User=", "Group=", "WorkingDirectory=", "UMask="] {
         let of =
             |unit: &'static str| unit.lines().find(|own| own.starts_with(line)).unwrap_or_else(|| panic!("no {line}"));
-        assert_eq!(of(BACKUP_SERVICE), of(SERVICE));
+        assert_eq!(of(service), of(SERVICE));
     }
     // All that the server has to do without.
     let without = SERVICE.lines().skip_while(|line| *line != "CapabilityBoundingSet=");
     let without: Vec<&str> = without.take_while(|line| !line.is_empty()).collect();
     assert!(without.len() > 20, "{without:?}");
-    let missing: Vec<&str> = without.into_iter().filter(|line| !says(BACKUP_SERVICE, line)).collect();
+    let missing: Vec<&str> = without.into_iter().filter(|line| !says(service, line)).collect();
     assert_eq!(missing, Vec::<&str>::new());
+    run
 }
 
 /// Each line of the teams' pages that connects, as the reader.

@@ -2,7 +2,7 @@
 //! `daily 01:00-02:00`.
 //!
 //! In: the registry's words, a moment. Out: whether the window is open, until when, and when it opens next. Invariants: all times are
-//! UTC, so that no change of clocks opens it twice or leaves it out; a window is shorter than a day, and belongs to the day on which it
+//! UTC, so that no change of clocks opens it twice or leaves it out; a window lasts an hour at least and less than a day, and belongs to the day on which it
 //! opens.
 
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeDelta, Utc, Weekday};
@@ -11,6 +11,8 @@ use std::fmt;
 use std::str::FromStr;
 
 const DAY: TimeDelta = TimeDelta::days(1);
+/// What works in windows looks each hour.
+const LOOKED_AT_EVERY: TimeDelta = TimeDelta::hours(1);
 const FORM: &str = "write \"Sun 02:00-04:00\", \"Sat,Sun 22:00-01:00\", \"Mon-Fri 01:00-02:00\" or \"daily 01:00-02:00\"; times are UTC";
 
 /// As the registry writes it.
@@ -65,11 +67,10 @@ impl FromStr for MaintenanceWindow {
         let time =
             |text: &str| NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| wrong("it names no hours of a day"));
         let (from, to) = (time(from)?, time(to)?);
-        let lasts = match to - from {
-            lasts if lasts == TimeDelta::zero() => return Err(wrong("it ends when it begins")),
-            lasts if lasts < TimeDelta::zero() => lasts + DAY,
-            lasts => lasts,
-        };
+        let lasts = if to < from { to - from + DAY } else { to - from };
+        if lasts < LOOKED_AT_EVERY {
+            return Err(wrong("it is shorter than an hour, after which the timer looks again"));
+        }
         Ok(Self { text: text.to_owned(), days, from, lasts })
     }
 }
@@ -161,6 +162,7 @@ mod tests {
             "02:00-04:00",
             "Son 02:00-04:00",
             "Sun 02:00-02:00",
+            "Sun 23:30-00:29",
             "Sun 25:00-26:00",
             "Sun 2-4",
             "Sun,, 02:00-04:00",
