@@ -193,7 +193,7 @@ fn the_timer_is_what_it_says(timer: &str, service: &'static str) -> &'static str
     assert!(says(service, "Type=oneshot"), "or the timer would not wait for its end");
     let run = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
     assert!(pieces(RUNBOOK).iter().any(|piece| piece.text == run), "{run}");
-    for line in ["User=", "Group=", "WorkingDirectory=", "UMask="] {
+    for line in ["User=", "Group=", "WorkingDirectory=", "UMask=", "LimitCORE="] {
         let of =
             |unit: &'static str| unit.lines().find(|own| own.starts_with(line)).unwrap_or_else(|| panic!("no {line}"));
         assert_eq!(of(service), of(SERVICE));
