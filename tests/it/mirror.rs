@@ -1,6 +1,7 @@
 //! A mirror that the log has cut off is brought back from the operations database while the stream goes on.
 
 use crate::harness::Harness;
+use crate::monitoring;
 use crate::running::{eventually, goes_on};
 use crate::sender::{Load, LoadOptions, Speech};
 use crate::server::{Plant, Setup};
@@ -47,6 +48,7 @@ fn what_was_cut_off_is_brought_back(harness: &'static Harness) {
     let (status, told) = plant.get("/readyz").unwrap();
     assert!(status == 200 && told.starts_with("ready\n"), "nobody waits for the mirror: {status} {told}");
     assert!(told.contains("sink mongodb: cut_off: "), "and whoever asks is told: {told}");
+    monitoring::fires(&plant, &["GenimsSinkCutOff"]);
     let acked = load.acked();
     eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
     // A crash forgets that it was cut off, not that it lacks something.
