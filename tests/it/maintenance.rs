@@ -9,7 +9,7 @@ use genims_databases::Registry;
 use genims_platform::maintenance::{self, MaintenanceMode, UpkeepState};
 use libtest_mimic::Trial;
 use mongodb::bson::spec::BinarySubtype;
-use mongodb::bson::{Binary, doc};
+use mongodb::bson::{Binary, Document, doc};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
@@ -81,7 +81,7 @@ fn wear_out(platform: &Platform) {
 fn store(harness: &'static Harness, platform: &Platform) {
     harness.block_on(async {
         let client = mongodb::Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
-        let notes = client.database("genims_production").collection("notes");
+        let notes = client.database("genims_production").collection::<Document>("notes");
         let mut random = StdRng::seed_from_u64(1);
         let documents = (0..4_000).map(|id| {
             let mut bytes = vec![0; 8_000];
@@ -113,8 +113,7 @@ fn tables_and_indexes(harness: &'static Harness, platform: &Platform) {
     assert_eq!(work(&run, "public.worn_pkey"), [pair("reindex", "done")], "{run:#}");
     assert_eq!(work(&run, "public.held"), [pair("vacuum", "in_use")], "{run:#}");
     let again = report(platform, &["run", "hr", "--now"]);
-    assert_eq!(work(&again, "public.worn"), [], "{again:#}");
-    assert_eq!(work(&again, "public.worn_pkey"), [], "{again:#}");
+    assert!(["public.worn", "public.worn_pkey"].iter().all(|done| work(&again, done).is_empty()), "{again:#}");
     assert_eq!(work(&again, "public.held"), [pair("vacuum", "done")], "{again:#}");
     assert_eq!(work(&again, "public.held_pkey"), [pair("reindex", "done")], "{again:#}");
     let entered = "SELECT count(*) FROM genims_internal.changes WHERE op = 'action' AND actor = 'service:genims-maintain' \

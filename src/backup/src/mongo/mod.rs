@@ -18,6 +18,7 @@ use crate::errors::BackupError;
 use crate::manifest::Content;
 use crate::saved::Saved;
 use crate::task::{RestoreRequest, Work};
+use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, MongoSettings};
 use genims_model::counted;
@@ -25,8 +26,9 @@ use genims_routes::Routes;
 use genims_stores::mongo::collections;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
+use mongodb::results::CollectionType;
 use positions::Positions;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So often a dump is begun that others keep writing into.
 const ATTEMPTS: usize = 3;
@@ -115,7 +117,7 @@ pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> R
     for one in &own {
         fill::create(&database, one).await.map_err(failed)?;
     }
-    let mut found = std::collections::BTreeMap::new();
+    let mut found = BTreeMap::new();
     for one in own.iter().filter(|one| !one.is_view) {
         wanted.step(&one.name);
         found.insert(one.name.clone(), fill::fill(&settings, &database, one, saved).await?);
@@ -145,6 +147,23 @@ pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> R
     // Last: from now on the stream writes again what the backup lacks.
     positions.put_back(&client, &begun).await.map_err(failed)?;
     Ok(settings.place())
+}
+
+/// The documents of each collection as it is now, without those that the stream writes and the log gives again.
+pub(crate) async fn count(settings: &MongoSettings) -> Result<BTreeMap<String, u64>, DatabaseError> {
+    let failed = |error| settings.error(error);
+    let database = settings.client().await?.database(settings.database_name());
+    let found: Vec<_> = database.list_collections().await.map_err(failed)?.try_collect().await.map_err(failed)?;
+    let is_mirrored = |name: &str| collections::ALL.iter().any(|collection| collection.name == name);
+    let mut counted = BTreeMap::new();
+    for one in found.into_iter().filter(|one| one.collection_type != CollectionType::View) {
+        if one.name.starts_with("system.") || is_mirrored(&one.name) {
+            continue;
+        }
+        let documents = database.collection::<Document>(&one.name).count_documents(doc! {}).await.map_err(failed)?;
+        counted.insert(one.name, documents);
+    }
+    Ok(counted)
 }
 
 /// Drops a copy, for a drill.
