@@ -23,7 +23,7 @@ use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, MongoSettings};
 use genims_model::counted;
 use genims_routes::Routes;
-use genims_stores::mongo::collections;
+use genims_stores::mongo::{bookkeeping, collections};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use mongodb::results::CollectionType;
@@ -147,6 +147,38 @@ pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> R
     // Last: from now on the stream writes again what the backup lacks.
     positions.put_back(&client, &begun).await.map_err(failed)?;
     Ok(settings.place())
+}
+
+/// Empties the collections of the stream; how many documents each had. Documents go before what is remembered of them, so that a running
+/// server, when it is back at the beginning, looks for what it wrote meanwhile.
+pub(crate) async fn forget(
+    settings: &MongoSettings,
+    replace: bool,
+    step: &(dyn Fn(&str) + Sync),
+) -> Result<BTreeMap<String, u64>, BackupError> {
+    let failed = |error| BackupError::from(settings.error(error));
+    let client = settings.client().await?;
+    let database = client.database(settings.database_name());
+    let stream = collections::ALL.map(|one| (one.name, database.collection::<Document>(one.name)));
+    for (_, collection) in &stream {
+        if !replace && collection.find_one(doc! {}).await.map_err(failed)?.is_some() {
+            return Err(BackupError::MirrorNotEmpty { place: settings.place() });
+        }
+    }
+    let mut gone = BTreeMap::new();
+    for (name, collection) in &stream {
+        step(name);
+        // Not dropped: a running server would make it anew as something else.
+        let deleted = collection.delete_many(doc! {}).await.map_err(failed)?.deleted_count;
+        gone.insert((*name).to_owned(), deleted);
+    }
+    step("bookkeeping");
+    let internal = client.database(INTERNAL_DATABASE);
+    let of_mirror = doc! { "_id.sink": bookkeeping::SINK };
+    for (name, filter) in [(positions::POSITIONS, of_mirror), (positions::LEDGER, doc! {})] {
+        internal.collection::<Document>(name).delete_many(filter).await.map_err(failed)?;
+    }
+    Ok(gone)
 }
 
 /// The documents of each collection as it is now, without those that the stream writes and the log gives again.
