@@ -180,7 +180,7 @@ fn section(page: &mut String, guide: &DatabaseGuide) {
     let what = if database.engine == Engine::Mongodb { "collections" } else { "tables" };
     let _ = writeln!(
         page,
-        "\n### {}\n\n{}.\n\n| | |\n|---|---|\n| engine | {} |\n| {what} | {}: {} |\n| rows are kept | {} |\n| backups | {} |\n| variable | `{}` |",
+        "\n### {}\n\n{}.\n\n| | |\n|---|---|\n| engine | {} |\n| {what} | {}: {} |\n| rows are kept | {} |\n| backups | {} |\n| maintenance | {} |\n| variable | `{}` |",
         database.name,
         database.purpose,
         database.engine,
@@ -188,6 +188,7 @@ fn section(page: &mut String, guide: &DatabaseGuide) {
         guide.contents.join(", "),
         kept(database),
         backups(database),
+        database.maintenance,
         database.connection
     );
     for role in &guide.roles {

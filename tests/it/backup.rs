@@ -254,8 +254,29 @@ fn what_is_due_is_saved_and_what_is_old_goes(harness: &'static Harness) {
     assert_eq!(restored["other_server"], Value::Null, "{restored:#}");
     let drilled = done(&platform, &["drill", "hr", "--to", to, "--json"]);
     assert!(drilled["databases"][0]["exposed_seconds"].as_f64().unwrap() > 0.0, "{drilled:#}");
+    what_a_loss_costs(&platform, to, &drilled);
     let listed = done(&platform, &list);
     assert!(listed["backups"].as_array().unwrap().iter().any(|backup| backup["standing"] == "future"), "{listed:#}");
+}
+
+/// Nothing as long as nobody writes; else what was written since the backup's moment.
+fn what_a_loss_costs(platform: &Platform, to: &str, drilled: &Value) {
+    assert_eq!(drilled["databases"][0]["exposed_rows"], 0, "nobody wrote: {drilled:#}");
+    platform.execute("genims_hr_db", "CREATE TABLE meanwhile (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)");
+    let is_over = AtomicBool::new(false);
+    let drilled = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                platform.execute("genims_hr_db", "INSERT INTO meanwhile DEFAULT VALUES");
+            }
+        });
+        let drilled = platform.cli(&["drill", "hr", "--to", to, "--json"], &[]);
+        is_over.store(true, Ordering::Relaxed);
+        drilled
+    });
+    assert!(drilled.status.success(), "{}", text(&drilled));
+    let drilled: Value = serde_json::from_slice(&drilled.stdout).unwrap();
+    assert!(drilled["databases"][0]["exposed_rows"].as_u64().unwrap() > 0, "{drilled:#}");
 }
 
 /// One byte in a file, a file cut short, and a backup without its manifest; all are mended again.

@@ -39,6 +39,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
             .trial("bounds::overlong_lines_of_many_connections_take_little_memory", overlong_lines_take_little_memory),
         harness.trial("bounds::what_was_cut_says_so_and_is_not_replayed", cut_letters),
         harness.trial("bounds::running_out_of_file_handles_is_waited_out", file_handles_run_out),
+        harness.trial("bounds::a_crash_leaves_no_core", a_crash_leaves_no_core),
     ]
 }
 
@@ -342,6 +343,13 @@ fn file_handles_run_out(harness: &'static Harness) {
     let mut after = Connection::open(plant.doors.mqtt, Speech::MqttV5, "after");
     after.send(|out| encode::ping(Speech::MqttV5, out));
     assert_eq!(after.answer(), Some(Answer::Pong));
+}
+
+/// It would hold the passwords of all databases.
+fn a_crash_leaves_no_core(harness: &'static Harness) {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", Plant::shared(harness).pid())).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"], "now, and whatever is asked for");
 }
 
 fn rss_mb(plant: &Plant) -> u64 {

@@ -3,6 +3,7 @@
 //! Here the databases answer with clocks of their own, which is as good as ours being off.
 
 use crate::harness::{Harness, write_env};
+use crate::monitoring;
 use crate::running::eventually;
 use crate::sender::{Load, LoadOptions};
 use crate::server::{PATIENCE, Plant, Setup};
@@ -49,6 +50,7 @@ fn is_a_day_behind(plant: &Plant, name: &str) {
     let sample = format!("genims_clock_offset_seconds{{database=\"{name}\"}} ");
     let value = metrics.lines().find_map(|line| line.strip_prefix(&sample)?.parse::<f64>().ok());
     assert!(value.is_some_and(|value| (86_390.0..86_410.0).contains(&value)), "{metrics}");
+    monitoring::fires(plant, &["GenimsClockWrong"]);
 }
 
 #[track_caller]

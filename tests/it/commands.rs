@@ -88,7 +88,7 @@ fn a_reader_that_has_seen_enough(harness: &'static Harness) {
 /// Those that ask databases.
 fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
     let platform = Platform::new(harness);
-    let commands: [(&[&str], bool); 13] = [
+    let commands: [(&[&str], bool); 14] = [
         (&["provision", "--plan"], true),
         (&["provision", "--check"], true),
         (&["provision"], true),
@@ -100,6 +100,7 @@ fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
         (&["capacity", "slow", "--json"], true),
         (&["deadletter", "list"], true),
         (&["retention", "plan"], true),
+        (&["maintain", "plan"], true),
         (&["etl", "status"], true),
         (&["audit", "verify"], true),
         (&["audit", "export", "--from", "2026-01-01", "--to", "2026-03-31"], true),

@@ -5,6 +5,7 @@
 
 use crate::harness::Harness;
 use crate::kill9::number;
+use crate::monitoring;
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Sent, Speech, encode, now_us};
 use crate::server::{PATIENCE, Plant, Setup};
@@ -216,6 +217,7 @@ fn fill(plant: &Plant, load: &Load) {
     let (status, reason) = plant.get("/readyz").unwrap();
     assert!(status == 503 && reason.contains("cap"), "{status} {reason}");
     assert_eq!(plant.get("/healthz").map(|(status, _)| status), Some(200), "full is not dead");
+    monitoring::fires(plant, &["GenimsLogFillsUp", "GenimsNotReady", "GenimsSinkNotFollowing"]);
 }
 
 fn fast(name: &str, speeches: &[Speech]) -> LoadOptions {
@@ -281,6 +283,7 @@ fn a_full_spool_drops_the_newest(harness: &'static Harness) {
     let account = mqtt();
     assert_eq!((&account["received"], &account["in_flight"]), (&60.into(), &0.into()), "{account:#}");
     assert!(plant.stats()["identity_holds"] == true);
+    monitoring::fires(&plant, &["GenimsRecordsDropped"]);
 
     let acked = load.acked();
     plant.stack.start_server(Server::Postgres).unwrap();

@@ -42,6 +42,7 @@ mod letters;
 mod lineage;
 mod locks;
 mod logs;
+mod maintenance;
 mod mirror;
 mod monitoring;
 mod mysql;
@@ -170,6 +171,7 @@ fn main() -> ExitCode {
         sink::tests,
         etl::tests,
         retention::tests,
+        maintenance::tests,
         backup::tests,
         points::tests,
         verify::tests,

@@ -1,6 +1,7 @@
 //! A mirror that the log has cut off is brought back from the operations database while the stream goes on.
 
 use crate::harness::Harness;
+use crate::monitoring;
 use crate::running::{eventually, goes_on};
 use crate::sender::{Load, LoadOptions, Speech};
 use crate::server::{Plant, Setup};
@@ -8,7 +9,7 @@ use crate::stream::{now_ms, send};
 use crate::tally;
 use genims_dev::Server;
 use libtest_mimic::Trial;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
         harness.trial("mirror::what_was_cut_off_is_brought_back_whole", what_was_cut_off_is_brought_back),
         harness.trial("mirror::alone_it_is_waited_for", alone_it_is_waited_for),
+        harness.trial("mirror::it_is_made_anew_from_postgresql_instead_of_a_backup", made_anew_from_postgresql),
     ]
 }
 
@@ -47,6 +49,7 @@ fn what_was_cut_off_is_brought_back(harness: &'static Harness) {
     let (status, told) = plant.get("/readyz").unwrap();
     assert!(status == 200 && told.starts_with("ready\n"), "nobody waits for the mirror: {status} {told}");
     assert!(told.contains("sink mongodb: cut_off: "), "and whoever asks is told: {told}");
+    monitoring::fires(&plant, &["GenimsSinkCutOff"]);
     let acked = load.acked();
     eventually("acknowledgements", CATCH_UP, || load.acked() > acked + 2_000);
     // A crash forgets that it was cut off, not that it lacks something.
@@ -100,4 +103,38 @@ fn alone_it_is_waited_for(harness: &'static Harness) {
     let sent = load.finish(CATCH_UP);
     tally::caught_up(&plant, &["mongodb"], CATCH_UP);
     tally::each_document_is_there_once(harness, &plant, &sent);
+}
+
+/// The log begins later than the mirror did, so most of it comes from PostgreSQL; what is not the stream's stays.
+fn made_anew_from_postgresql(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup { more: SMALL_SPOOL, ..Setup::default() });
+    let speeches = vec![Speech::MqttV3, Speech::Frames, Speech::MqttV5, Speech::Frames];
+    let load = Load::start(&plant, &LoadOptions { speeches, ..LoadOptions::usual("anew") });
+    let begins = || plant.stats()["spool"]["first_offset"].as_u64().unwrap();
+    eventually("the log has let its beginning go", CATCH_UP, || begins() > 0);
+    let sent: Vec<_> = load.finish(CATCH_UP);
+    tally::drained(&plant, CATCH_UP);
+    let note = |wanted: &str| plant.documents("documents", doc! { "_id": wanted }).len();
+    harness.block_on(async {
+        let client = mongodb::Client::with_uri_str(plant.stack.mongodb_url()).await.unwrap();
+        let documents = client.database("genims_production").collection::<Document>("documents");
+        documents.insert_one(doc! { "_id": "kept" }).bypass_document_validation(true).await.unwrap();
+    });
+
+    let refused = plant.cli(&["restore", "production", "--from-postgres"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--replace"), "{refused:?}");
+    let times_back = || plant.log_text().matches("the mirror is back").count();
+    // Under load it may have been cut off before.
+    let before = times_back();
+    let restore = ["restore", "production", "--from-postgres", "--replace", "--json"];
+    let told: Value = serde_json::from_str(&plant.cli_ok(&restore)).unwrap();
+    assert!(told["gone"]["sensor_readings"].as_u64() > Some(0), "{told:#}");
+    goes_on("the mirror is brought back", CATCH_UP, || {
+        let shown = mirror(&plant);
+        (times_back() == before || shown["state"] != "following").then_some(shown)
+    });
+    tally::drained(&plant, CATCH_UP);
+    tally::everything_is_there_once(harness, &plant, &sent);
+    assert_eq!(note("kept"), 1, "it is not the stream's");
+    plant.cli_ok(&["verify", "--module", "ledger"]);
 }

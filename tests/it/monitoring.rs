@@ -1,14 +1,23 @@
 //! What Prometheus makes of us, by its own tool: the metrics of a real server, and the alerts and the dashboard that are shipped.
+//! Other topics show [`fires`] what their faults make a server say.
 
 use crate::harness::Harness;
+use crate::running::eventually;
 use crate::server::{Plant, Setup};
 use crate::stream::send;
+use genims_dev::Server;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+/// Alerts on what is late wait for a minute of it.
+const LATE: Duration = Duration::from_secs(240);
 
 const ALERTS: &str = include_str!("../../config/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../config/grafana/genims.json");
@@ -19,6 +28,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("monitoring::promtool_finds_no_fault_in_metrics_and_nothing_to_alert_of", metrics_of_a_server),
         harness.trial("monitoring::promtool_reads_each_expression_of_the_dashboard", expressions_of_the_dashboard),
         harness.trial("monitoring::each_alert_fires_on_what_is_at_fault_and_on_nothing_else", alerts_fire),
+        harness.trial("monitoring::what_goes_wrong_with_a_server_fires", what_goes_wrong_fires),
     ]
 }
 
@@ -115,4 +125,75 @@ fn alerts_fire(harness: &'static Harness) {
     };
     assert_eq!(of(|case| case.contains("exp_labels: ")), all, "each fires");
     assert_eq!(of(|case| case.contains("exp_alerts: []")), all, "each does not");
+}
+
+/// What these alerts say fires on a server as it is now, had it been so for long and its counters begun at zero. Others may fire, too.
+#[track_caller]
+pub(crate) fn fires(plant: &Plant, alerts: &[&str]) {
+    let metrics = plant.get("/metrics").map(|(_, metrics)| metrics);
+    let up = if metrics.is_some() { "1+0x26" } else { "1+0x5 0+0x20" };
+    let metrics = metrics.unwrap_or_default();
+    let samples = metrics.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap());
+    let series = samples.map(|(series, value)| {
+        let name = series.split('{').next().unwrap();
+        let counts = ["_total", "_bucket", "_count", "_sum"].iter().any(|end| name.ends_with(end));
+        let values = if counts { format!("0+0x5 {value}+0x20") } else { format!("{value}+0x26") };
+        json!({ "series": series, "values": values })
+    });
+    let up = json!({ "series": "up{job=\"genims\"}", "values": up });
+    let fire = alerts.iter().map(|name| json!({ "labels": format!("{{alertname=\"{name}\"}}"), "value": 1 }));
+    let firing = format!("ALERTS{{alertstate=\"firing\",alertname=~\"{}\"}}", alerts.join("|"));
+    let test = json!({
+        "rule_files": [ours("config/prometheus/alerts.yml")],
+        "evaluation_interval": "1m",
+        "tests": [{
+            "interval": "1m",
+            "input_series": series.chain([up]).collect::<Vec<Value>>(),
+            "promql_expr_test": [{
+                "expr": format!("group by (alertname) ({firing})"),
+                "eval_time": "18m",
+                "exp_samples": fire.collect::<Vec<Value>>(),
+            }],
+        }],
+    });
+    let path = plant.folder.join("fires.yml");
+    fs::write(&path, test.to_string()).unwrap();
+    promtool(&["test", "rules", &path.to_string_lossy()], &path);
+}
+
+/// Whatever is answered, until the other side closes.
+fn say(address: SocketAddr, text: &str) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LATE)).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+fn what_goes_wrong_fires(harness: &'static Harness) {
+    let plant = Plant::start(harness, &Setup::default());
+    let sensor = plant.sensor();
+    send(harness, &plant, &vec![(sensor.topic(), "hot".to_owned()); 200]);
+    plant.idle();
+    for _ in 0..15 {
+        say(plant.doors.mqtt, "GET / HTTP/1.1\r\n\r\n");
+    }
+    for _ in 0..25 {
+        say(plant.doors.http, "GET /stats HTTP/1.1\r\nHost: elsewhere.example\r\nConnection: close\r\n\r\n");
+    }
+    fires(&plant, &["GenimsConnectionsRefused", "GenimsDeadLetters", "GenimsRefusals"]);
+
+    plant.stack.stop_server(Server::Mongodb).unwrap();
+    plant.execute("genims_master_db", "UPDATE factories SET city = city || '!'");
+    send(harness, &plant, &[(sensor.topic(), "1.5".to_owned())]);
+    let exceeds = |metrics: &str, name: &str, limit: f64| {
+        let mut samples = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+        samples.any(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() > limit)
+    };
+    eventually("mirror and changes are more than a minute late", LATE, || {
+        let (_, metrics) = plant.get("/metrics").unwrap();
+        exceeds(&metrics, "genims_sink_lag_seconds", 60.0) && exceeds(&metrics, "genims_changes_age_seconds", 60.0)
+    });
+    fires(&plant, &["GenimsChangesLate", "GenimsDatabaseAway", "GenimsSinkLate", "GenimsSinkNotFollowing"]);
+    plant.terminate();
+    fires(&plant, &["GenimsAway"]);
 }

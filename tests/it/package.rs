@@ -185,9 +185,11 @@ fn assert_as_described(root: &Root) {
     }
     assert!(!root.run("readelf --sections --wide /usr/bin/genims").contains(".debug_"), "not stripped");
     assert_eq!(root.run("systemctl is-enabled genims.service || true").trim(), "disabled");
-    let complaints = root.run("systemd-analyze verify genims.service genims-backup.service genims-backup.timer genims-backup-servers.service genims-backup-servers.timer");
+    let units = "genims.service genims-backup.service genims-backup.timer genims-backup-servers.service \
+                 genims-backup-servers.timer genims-maintain.service genims-maintain.timer";
+    let complaints = root.run(&format!("systemd-analyze verify {units}"));
     assert!(!complaints.contains("genims"), "{complaints}");
-    for unit in ["genims.service", "genims-backup.service", "genims-backup-servers.service"] {
+    for unit in ["genims.service", "genims-backup.service", "genims-backup-servers.service", "genims-maintain.service"] {
         root.run(&format!("systemd-analyze security --offline=true {EXPOSED_MAX} {unit}"));
     }
 }

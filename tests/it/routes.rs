@@ -191,6 +191,26 @@ fn away(harness: &'static Harness) {
     open(&plant, "genims_maintenance_db");
     plant.idle();
     assert_eq!(count(&plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'"), 2);
+    proved(&plant);
+}
+
+/// What the page says of databases, they say when they are asked as it proposes.
+fn proved(plant: &Plant) {
+    let (report, (_, page)) = (plant.idle(), plant.get("/").unwrap());
+    let answer = |name: &str| {
+        let proof = report["proofs"].as_array().unwrap().iter().find(|proof| proof["name"] == name);
+        let proof = proof.unwrap_or_else(|| panic!("no {name}: {:#}", report["proofs"]));
+        let sql = proof["sql"].as_str().unwrap();
+        assert!(page.contains(&sql.lines().next().unwrap().replace('\'', "&#39;")), "{sql}");
+        (plant.query(proof["database"].as_str().unwrap(), sql), proof["expected"].as_i64())
+    };
+    for module in ["manufacturing", "maintenance"] {
+        let (rows, expected) = answer(&format!("routes/{module}"));
+        assert_eq!(Some(rows[0].get::<_, i64>(0)), expected, "{module}");
+    }
+    assert_eq!(answer("quarantined/manufacturing").0[0].get::<_, i64>(2), 1);
+    // A row for each target that has something; that the server understands it is enough.
+    answer("changes");
 }
 
 /// Parts of half an hour ago, and of now; the machine changed its job in between.

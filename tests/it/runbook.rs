@@ -22,6 +22,8 @@ const BACKUP_SERVICE: &str = include_str!("../../config/systemd/genims-backup.se
 const BACKUP_TIMER: &str = include_str!("../../config/systemd/genims-backup.timer");
 const SERVERS_SERVICE: &str = include_str!("../../config/systemd/genims-backup-servers.service");
 const SERVERS_TIMER: &str = include_str!("../../config/systemd/genims-backup-servers.timer");
+const MAINTAIN_SERVICE: &str = include_str!("../../config/systemd/genims-maintain.service");
+const MAINTAIN_TIMER: &str = include_str!("../../config/systemd/genims-maintain.timer");
 const FULL_DISK: &str = "### The disk is full";
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -54,6 +56,10 @@ const TABLE: &[(&str, How)] = &[
     ),
     (
         "systemctl enable --now genims-backup-servers.timer",
+        How::Skip("there is no systemd here; the command that it runs follows"),
+    ),
+    (
+        "systemctl enable --now genims-maintain.timer",
         How::Skip("there is no systemd here; the command that it runs follows"),
     ),
     ("systemctl enable --now genims", How::Act(|reader| reader.start())),
@@ -173,32 +179,41 @@ fn the_service_is_what_it_says() {
     }
 }
 
-/// The timer looks as often as the program takes it to look, and the unit does what the run book does by hand.
+/// The timers look as often as the program takes them to look, and the units do what the run book does by hand.
 fn the_timers_are_what_they_say() {
-    let says = |unit: &str, line: &str| unit.lines().any(|own| own == line);
-    assert!(says(BACKUP_TIMER, "OnCalendar=hourly") && says(SERVERS_TIMER, "OnCalendar=*:0/5"));
-    // All that the server has to do without.
-    let without = SERVICE.lines().skip_while(|line| *line != "CapabilityBoundingSet=");
-    let without: Vec<&str> = without.take_while(|line| !line.is_empty()).collect();
-    assert!(without.len() > 20, "{without:?}");
-    for service in [BACKUP_SERVICE, SERVERS_SERVICE] {
-        assert!(says(service, "Type=oneshot"), "or the timer would not wait for its end");
-        let run = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
-        assert!(pieces(RUNBOOK).iter().any(|piece| piece.text == run), "{run}");
+    the_timer_is_what_it_says((MAINTAIN_TIMER, "hourly"), MAINTAIN_SERVICE);
+    for (timer, service) in [((BACKUP_TIMER, "hourly"), BACKUP_SERVICE), ((SERVERS_TIMER, "*:0/5"), SERVERS_SERVICE)] {
+        let run = the_timer_is_what_it_says(timer, service);
         let folder = run.split("--to ").nth(1).unwrap();
         assert!(
             says(service, &format!("ReadWritePaths={folder}"))
                 && RUNBOOK.contains(&format!("`{folder}` belongs to user `genims`"))
         );
-        for line in ["User=", "Group=", "WorkingDirectory=", "UMask="] {
-            let of = |unit: &'static str| {
-                unit.lines().find(|own| own.starts_with(line)).unwrap_or_else(|| panic!("no {line}"))
-            };
-            assert_eq!(of(service), of(SERVICE));
-        }
-        let missing: Vec<&&str> = without.iter().filter(|line| !says(service, line)).collect();
-        assert_eq!(missing, Vec::<&&str>::new());
     }
+}
+
+fn says(unit: &str, line: &str) -> bool {
+    unit.lines().any(|own| own == line)
+}
+
+/// The command that it runs.
+fn the_timer_is_what_it_says((timer, when): (&str, &str), service: &'static str) -> &'static str {
+    assert!(says(timer, &format!("OnCalendar={when}")));
+    assert!(says(service, "Type=oneshot"), "or the timer would not wait for its end");
+    let run = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
+    assert!(pieces(RUNBOOK).iter().any(|piece| piece.text == run), "{run}");
+    for line in ["User=", "Group=", "WorkingDirectory=", "UMask=", "LimitCORE="] {
+        let of =
+            |unit: &'static str| unit.lines().find(|own| own.starts_with(line)).unwrap_or_else(|| panic!("no {line}"));
+        assert_eq!(of(service), of(SERVICE));
+    }
+    // All that the server has to do without.
+    let without = SERVICE.lines().skip_while(|line| *line != "CapabilityBoundingSet=");
+    let without: Vec<&str> = without.take_while(|line| !line.is_empty()).collect();
+    assert!(without.len() > 20, "{without:?}");
+    let missing: Vec<&str> = without.into_iter().filter(|line| !says(service, line)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+    run
 }
 
 /// Each line of the teams' pages that connects, as the reader.

@@ -2,6 +2,7 @@
 
 use crate::clients::{bridged, publish, try_publish};
 use crate::harness::Harness;
+use crate::monitoring;
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup};
 use libtest_mimic::Trial;
@@ -413,6 +414,7 @@ fn only_the_poisoned_row(harness: &'static Harness) {
     let stats = plant.idle();
     assert_eq!(stats["identity_holds"], true);
     assert_eq!((&stats["total"]["committed"], &stats["total"]["dead_lettered"]), (&json!(998), &json!(3)), "{stats:#}");
+    monitoring::fires(&plant, &["GenimsRowsRefused"]);
     // The mirror took them: it knows nothing of PostgreSQL's constraint.
     assert_eq!(plant.stored(&sensor), (998, 1_000));
     let query = "SELECT sqlstate, reason, source, topic, client, payload FROM genims_internal.dead_letters";

@@ -6,7 +6,7 @@ mod lines;
 use super::charts::{self, Drawn};
 use super::format;
 use super::past::Point;
-use super::proof::Proof;
+use super::proof::{OPERATIONS, Proof};
 use super::report::{Latency, SourceReport};
 use super::sign::Signed;
 use super::snapshot::{Flow, ServerSnapshot};
@@ -47,6 +47,7 @@ pub(crate) struct Board<'a> {
     other_talkers: String,
     letters: Vec<(&'a str, String)>,
     letters_proof: Option<&'a Proof>,
+    changes_proof: Option<&'a Proof>,
     remarks: Vec<(&'a str, String)>,
     complaints: Vec<&'a str>,
 }
@@ -80,6 +81,10 @@ struct Row<'a> {
     retried: String,
     dropped: String,
     flow: Option<&'a Flow>,
+    /// Where it stands.
+    proof: Option<&'a Proof>,
+    /// What is quarantined.
+    aside: Option<&'a Proof>,
 }
 
 struct ListenerRow<'a> {
@@ -114,6 +119,7 @@ impl<'a> Board<'a> {
             talkers: snapshot.talkers.rows(),
             letters: counted(&report.dead_letter_reasons),
             letters_proof: proof(snapshot, "dead_letters"),
+            changes_proof: proof(snapshot, "changes"),
             remarks: counted(&report.remarks),
             complaints: report.clocks.iter().filter_map(|clock| clock.complaint.as_deref()).collect(),
         }
@@ -302,18 +308,20 @@ fn rows(snapshot: &ServerSnapshot) -> Vec<Row<'_>> {
     for database in databases {
         let before = rows.len();
         let own = snapshot.flows.iter().filter(|flow| flow.database.as_ref() == Some(&database.name));
-        rows.extend(own.map(|flow| row(flow, &database.name, &database.engine)));
+        rows.extend(own.map(|flow| row(snapshot, flow, &database.name, &database.engine)));
         if rows.len() == before {
             rows.push(Row { database: &database.name, engine: &database.engine, ..Row::idle() });
         }
     }
     let known = |name: &String| databases.iter().any(|database| database.name == *name);
     let other = snapshot.flows.iter().filter(|flow| !flow.database.as_ref().is_some_and(known));
-    rows.extend(other.map(|flow| row(flow, flow.database.as_deref().unwrap_or("log of events"), "")));
+    rows.extend(other.map(|flow| row(snapshot, flow, flow.database.as_deref().unwrap_or("log of events"), "")));
     rows
 }
 
-fn row<'a>(flow: &'a Flow, database: &'a str, engine: &'a str) -> Row<'a> {
+fn row<'a>(snapshot: &'a ServerSnapshot, flow: &'a Flow, database: &'a str, engine: &'a str) -> Row<'a> {
+    let is_ledger = flow.kind == "sink" && database == OPERATIONS;
+    let aside = flow.name.strip_prefix("routes/").map(|module| format!("quarantined/{module}"));
     Row {
         database,
         engine,
@@ -327,6 +335,8 @@ fn row<'a>(flow: &'a Flow, database: &'a str, engine: &'a str) -> Row<'a> {
         retried: format::count(flow.retried),
         dropped: format::count(flow.dropped),
         flow: Some(flow),
+        proof: proof(snapshot, if is_ledger { "position" } else { &flow.name }),
+        aside: aside.and_then(|name| proof(snapshot, &name)),
     }
 }
 
@@ -360,6 +370,8 @@ impl Row<'_> {
             retried: none(),
             dropped: none(),
             flow: None,
+            proof: None,
+            aside: None,
         }
     }
 }

@@ -1,14 +1,14 @@
-//! The queries by which PostgreSQL proves what is shown. Enters: a report. Leaves: text of SQL, the database it is for, and the
+//! The queries by which the databases prove what is shown. Enters: a report. Leaves: text of SQL, the database it is for, and the
 //! number it has to give once nothing is in flight.
 
-use super::report::{ServerReport, Word};
+use super::report::{ServerReport, SinkReport, Word};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A number, and the query that must give it. While records are in flight the two may differ by those.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Proof {
-    /// What it proves: `stored`, `position`, `dead_letters`.
+    /// What it proves: `stored`, `position`, `dead_letters`, `changes`; `routes/hr`, `quarantined/hr`.
     #[schema(value_type = String)]
     pub name: Word,
     #[schema(value_type = String)]
@@ -20,10 +20,64 @@ pub struct Proof {
     pub note: Word,
 }
 
-const OPERATIONS: &str = "genims_operations_db";
+pub(crate) const OPERATIONS: &str = "genims_operations_db";
+
+/// Of the stream, of each way into a routed database, and of the changes. MongoDB, which takes no SQL, proves nothing here.
+pub(crate) fn of(report: &ServerReport) -> Vec<Proof> {
+    let mut proofs = of_stream(report);
+    for database in report.databases.iter().filter(|database| database.engine != "MongoDB") {
+        let own = |sink: &&SinkReport| sink.name == database.module && sink.database.as_ref() == Some(&database.name);
+        if let Some(sink) = report.sinks.iter().find(own) {
+            proofs.extend(of_routes(sink, &database.name, database.engine == "PostgreSQL"));
+        }
+    }
+    proofs.extend(report.changes.first().map(|changes| {
+        Proof {
+            name: "changes".into(),
+            database: changes.database.clone().into(),
+            sql: "SELECT target,\n       (SELECT count(*) FROM genims_internal.changes\n         \
+              WHERE NOT pg_visible_in_snapshot(xid, done)) AS waiting\n  FROM genims_internal.change_positions;"
+                .to_owned(),
+            expected: None,
+            note: "Changes that wait for the audit trail and for the stream; the same in each PostgreSQL database."
+                .into(),
+        }
+    }));
+    proofs
+}
+
+/// Where a routed database stands, and what it refused. MySQL databases of one server share a table of what was refused.
+fn of_routes(sink: &SinkReport, database: &str, own_refusals: bool) -> impl Iterator<Item = Proof> {
+    let proof = |what: &str, sql: String, expected, note: &'static str| Proof {
+        name: format!("{what}/{}", sink.name).into(),
+        database: database.to_owned().into(),
+        sql,
+        expected,
+        note: note.into(),
+    };
+    let position = proof(
+        "routes",
+        format!(
+            "SELECT next_offset FROM genims_internal.route_positions\n WHERE sink = {} ORDER BY updated_at DESC LIMIT 1;",
+            literal(&sink.name)
+        ),
+        Some(sink.position),
+        "The first event of the log that is not in the tables; it moves in the transaction of the batch.",
+    );
+    let quarantined = (own_refusals && sink.refused_total > 0).then(|| {
+        proof(
+            "quarantined",
+            "SELECT route, code, count(*) AS events FROM genims_internal.refused_events\n GROUP BY route, code ORDER BY events DESC;"
+                .to_owned(),
+            None,
+            "What it refused for good, of all runs; the page counts those of this run.",
+        )
+    });
+    [position].into_iter().chain(quarantined)
+}
 
 /// Nothing without the operations database: only it keeps the ledger.
-pub(crate) fn of(report: &ServerReport) -> Vec<Proof> {
+fn of_stream(report: &ServerReport) -> Vec<Proof> {
     let Some(sink) = report.sinks.iter().find(|sink| sink.database.as_deref() == Some(OPERATIONS)) else {
         return Vec::new();
     };

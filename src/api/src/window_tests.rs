@@ -429,5 +429,9 @@ fn a_counter_that_went_back_and_an_empty_log_give_no_odd_numbers() {
     past.add(start, (0, snapshot.rates), &report(), HashMap::new());
     let later = taken(ServerReport::default(), 0, start + Duration::from_secs(9), &past);
     assert_eq!((later.rates.received_per_second, later.fill.seconds_until_full), (0.0, None));
-    assert!(later.proofs.is_empty(), "nothing is proved without the operations database");
+    assert!(later.proofs.is_empty(), "there is nothing to prove");
+    let names: Vec<_> = taken(report(), 0, start, &past).proofs.iter().map(|proof| proof.name.to_string()).collect();
+    for name in ["position", "routes/module2", "quarantined/module2", "changes"] {
+        assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
+    }
 }

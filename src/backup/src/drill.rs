@@ -2,12 +2,13 @@
 //! the manifest and dropped again; the database itself is only read.
 //!
 //! In: databases and a folder. Out: per database the seconds to save and to bring back (RTO), and how much a loss right now would cost
-//! (RPO): the seconds since the backup's moment, for what no log gives again. The latest drill of each database is kept beside its
+//! (RPO): the seconds since the backup's moment and the rows that came in them, for what no log gives again. The latest drill of each database is kept beside its
 //! backups, in `drill.json`.
 
 use crate::backup::{self, BackupProgress};
 use crate::encryption::{Identities, Recipients};
 use crate::errors::BackupError;
+use crate::manifest::Manifest;
 use crate::restore::{self, RestoreRequest};
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
@@ -34,6 +35,9 @@ pub struct Drilled {
     pub restore_seconds: f64,
     /// From the moment that the backup shows until the drill ended: what is lost at most where no log gives it again.
     pub exposed_seconds: f64,
+    /// What came meanwhile into tables that not the stream alone writes.
+    #[serde(default)]
+    pub exposed_rows: u64,
     pub rows: u64,
     pub bytes: u64,
     pub error: Option<String>,
@@ -133,6 +137,7 @@ async fn one(
         backup_seconds: saved.seconds,
         restore_seconds: 0.0,
         exposed_seconds: 0.0,
+        exposed_rows: 0,
         rows: 0,
         bytes: 0,
         error: None,
@@ -154,6 +159,11 @@ async fn one(
             drilled.restore_seconds = restored.seconds;
             let exposed = (Utc::now() - restored.backup_begun_at).num_milliseconds();
             drilled.exposed_seconds = exposed as f64 / 1_000.0;
+            show(database, "what came meanwhile");
+            match count(database, environment).await {
+                Ok(now) => drilled.exposed_rows = exposed_rows(database, &Manifest::read(&path)?, &now),
+                Err(error) => drilled.error = Some(error.to_string()),
+            }
         }
         Err(error) => drilled.error = Some(error.to_string()),
     }
@@ -162,6 +172,26 @@ async fn one(
         drilled.error.get_or_insert_with(|| error.to_string());
     }
     Ok(drilled)
+}
+
+/// Rows of each table by now; of MongoDB without the collections that the stream writes.
+async fn count(database: &Database, environment: &Environment) -> Result<BTreeMap<String, u64>, DatabaseError> {
+    match database.engine {
+        Engine::Postgresql => postgres::count(&PostgresSettings::from_environment(database, environment)?).await,
+        Engine::Mysql => mysql::count(&MysqlSettings::from_environment(database, environment)?).await,
+        Engine::Mongodb => mongo::count(&MongoSettings::from_environment(database, environment)?).await,
+    }
+}
+
+/// Tables that the stream alone writes are not audited for that reason, and the log gives them again.
+fn exposed_rows(database: &Database, manifest: &Manifest, now: &BTreeMap<String, u64>) -> u64 {
+    let is_given_again = |table: &str| {
+        let own = table.strip_prefix("public.").unwrap_or(table);
+        own.starts_with("genims_internal.") || database.unaudited.contains_key(own)
+    };
+    let saved = |table: &String| manifest.content.rows.get(table).copied().unwrap_or(0);
+    let exposed = now.iter().filter(|(table, _)| !is_given_again(table));
+    exposed.map(|(table, rows)| rows.saturating_sub(saved(table))).sum()
 }
 
 async fn remove(database: &Database, environment: &Environment, name: &str) -> Result<(), DatabaseError> {
@@ -182,6 +212,7 @@ async fn remove(database: &Database, environment: &Environment, name: &str) -> R
 mod tests {
     use super::*;
     use crate::encryption::tests::pair;
+    use crate::manifest::Content;
 
     #[test]
     fn a_drill_that_encrypts_needs_both_halves() {
@@ -205,6 +236,7 @@ mod tests {
             backup_seconds: 1.0,
             restore_seconds,
             exposed_seconds: 3.0,
+            exposed_rows: 2,
             rows: 1,
             bytes: 1,
             error: None,
@@ -215,7 +247,33 @@ mod tests {
         }
         let known = latest(folder.path()).expect("readable");
         assert_eq!(known.values().map(|drilled| drilled.restore_seconds).collect::<Vec<_>>(), [1.0, 2.0]);
+        let text = std::fs::read_to_string(folder.path().join(FILE)).expect("written");
+        let earlier = text.lines().filter(|line| !line.contains("exposed_rows")).collect::<Vec<_>>().join("\n");
+        std::fs::write(folder.path().join(FILE), earlier).expect("written");
+        let known = latest(folder.path()).expect("of an earlier release");
+        assert_eq!(known.values().map(|drilled| drilled.exposed_rows).collect::<Vec<_>>(), [0, 0]);
         std::fs::write(folder.path().join(FILE), "{").expect("written");
         assert!(latest(folder.path()).expect_err("damaged").to_string().contains(FILE));
+    }
+
+    #[test]
+    fn a_loss_costs_what_came_since_and_no_log_gives_again() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let operations = registry.get("operations").expect("there");
+        let rows = |pairs: &[(&str, u64)]| -> BTreeMap<String, u64> {
+            pairs.iter().map(|(table, rows)| ((*table).to_owned(), *rows)).collect()
+        };
+        let saved = rows(&[("public.production_runs", 5), ("public.maintenance_events", 9), ("public.sensor_data", 1)]);
+        let content = Content { rows: saved, ..Content::default() };
+        let place = "h:5432/x".to_owned();
+        let manifest = Manifest::new(&operations.name, Engine::Postgresql, place, Utc::now(), None, content);
+        let now = rows(&[
+            ("public.production_runs", 7),
+            ("public.maintenance_events", 8),
+            ("public.of_today", 3),
+            ("public.sensor_data", 1_000),
+            ("genims_internal.ingest_batches", 50),
+        ]);
+        assert_eq!(exposed_rows(operations, &manifest, &now), 2 + 3);
     }
 }

@@ -83,6 +83,15 @@ pub enum BackupError {
     #[error("{place} holds {holds}; add --replace to lose that, or --as NAME to restore beside it")]
     NotEmpty { place: String, holds: String },
 
+    #[error("{database} mirrors nothing; --from-postgres is for genims_production")]
+    NoMirror { database: String },
+
+    #[error(
+        "{place} holds documents of the stream; add --replace to lose them: state changes, counted parts and OEE hours that the log \
+         no longer holds do not come back"
+    )]
+    MirrorNotEmpty { place: String },
+
     #[error("{name:?} is no name for a database; use a-z, 0-9 and _, a letter first, at most 50 of them")]
     BadName { name: String },
 

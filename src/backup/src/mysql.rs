@@ -262,6 +262,14 @@ async fn take_over(connection: &mut MysqlConnection, scratch: &str, database: &s
     Ok(())
 }
 
+/// The rows of each table as it is now.
+pub(crate) async fn count(settings: &MysqlSettings) -> Result<BTreeMap<String, u64>, DatabaseError> {
+    let mut connection = settings.connect().await?;
+    let counted = rows(&mut connection, settings.database_name(), "").await;
+    disconnect(connection).await;
+    counted.map_err(|error| settings.error(error))
+}
+
 /// Drops a copy, for a drill.
 pub(crate) async fn remove(settings: &MysqlSettings) -> Result<(), DatabaseError> {
     let mut connection = settings.connect_to_server().await?;

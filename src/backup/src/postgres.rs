@@ -232,6 +232,12 @@ async fn rename(keeper: &PostgresClient, from: &str, to: &str) -> Result<(), tok
     result
 }
 
+/// The rows of each table as it is now.
+pub(crate) async fn count(settings: &PostgresSettings) -> Result<BTreeMap<String, u64>, DatabaseError> {
+    let client = settings.connect().await?;
+    rows(&client).await.map_err(|error| settings.error(error))
+}
+
 /// Drops a copy, for a drill.
 pub(crate) async fn remove(settings: &PostgresSettings) -> Result<(), DatabaseError> {
     let (server, keeper) = connect_to_server(settings).await?;

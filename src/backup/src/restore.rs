@@ -14,9 +14,10 @@ pub use crate::task::RestoreRequest;
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
 use genims_databases::mysql::{INTERNAL_DATABASE, STAGING_DATABASE};
-use genims_databases::{Engine, Registry};
-use genims_platform::provision;
+use genims_databases::{Engine, MongoSettings, PostgresSettings, Registry};
+use genims_platform::provision::{self, postgres::connect_existing};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ const NAMES_TAKEN: [&str; 12] = [
     STAGING_DATABASE,
 ];
 const PROVISION_TRIES: usize = 5;
+/// What the mirror is given again from.
+const OPERATIONS: &str = "genims_operations_db";
 
 #[derive(Clone, Debug, Serialize)]
 pub struct RestoreReport {
@@ -124,6 +127,40 @@ fn is_plain(name: &str) -> bool {
     name.len() <= NAME_MAX
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// What was done so that the stream gives its mirror again.
+#[derive(Clone, Debug, Serialize)]
+pub struct EmptiedMirror {
+    pub database: String,
+    pub place: String,
+    /// Documents that went, by collection.
+    pub gone: BTreeMap<String, u64>,
+    /// What provisioning made.
+    pub changes: Vec<String>,
+    pub seconds: f64,
+}
+
+/// Lets the stream give its mirror again, instead of a backup: `genims serve` does it by itself, from its log and, where that begins later,
+/// from the operations database. What is not the stream's stays as it is.
+pub async fn mirror(registry: &Registry, wanted: &RestoreRequest<'_>) -> Result<EmptiedMirror, BackupError> {
+    let (started, database) = (Instant::now(), wanted.database);
+    if database.engine != Engine::Mongodb {
+        return Err(BackupError::NoMirror { database: database.name.clone() });
+    }
+    // Nothing goes that nobody could give again.
+    let operations = PostgresSettings::from_environment(registry.get(OPERATIONS)?, wanted.environment)?;
+    let missing = || BackupError::Missing { database: OPERATIONS.to_owned() };
+    connect_existing(&operations).await?.ok_or_else(missing)?;
+    let settings = MongoSettings::from_environment(database, wanted.environment)?;
+    let changes = provisioned(registry, wanted, &settings.place()).await?;
+    let gone = mongo::forget(&settings, wanted.replace, wanted.show).await?;
+    let (what, rows) = (("genims-restore", "delete"), gone.values().sum());
+    let description = "emptied the mirror of the stream, which gives it again from PostgreSQL";
+    // It is done, whether the outbox of another database can be reached or not.
+    let _ = action::record(registry, wanted.environment, database, what, description, rows).await;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(EmptiedMirror { database: database.name.clone(), place: settings.place(), gone, changes, seconds })
 }
 
 /// Roles, grants, partitions, and migrations that are younger than the backup.

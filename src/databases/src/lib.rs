@@ -1,6 +1,6 @@
 //! The 17 databases: who they are, how to reach them, what went wrong.
 //!
-//! - [`registry`]: config/databases.toml, one entry per database
+//! - [`registry`]: config/databases.toml, one entry per database; [`maintenance`]: when one may be vacuumed and rebuilt
 //! - [`environment`]: the process environment over `.env` (its lines: [`dotenv`]), secrets also from files
 //! - [`postgres`], [`tls`], [`mysql`], [`mongo`]: connection settings, connections and bounded pools; [`url`]: what no URL may
 //!   contain as it stands; [`roots`], [`pem`]: certificates; [`pooling`]: whether a pooler is in between; [`timelines`]: which
@@ -24,6 +24,7 @@ mod dotenv;
 pub mod environment;
 pub mod errors;
 pub mod expiry;
+mod maintenance;
 pub mod mongo;
 pub mod mysql;
 pub mod partitions;
@@ -42,6 +43,7 @@ mod url;
 
 pub use environment::{Environment, open_to_others};
 pub use errors::DatabaseError;
+pub use maintenance::MaintenanceWindow;
 pub use mongo::MongoSettings;
 pub use mongodb::Client as MongoClient;
 pub use mysql::MysqlSettings;

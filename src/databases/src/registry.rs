@@ -2,6 +2,7 @@
 //! load order. Invariants: names, connection variables and load orders are unique.
 
 use super::errors::DatabaseError;
+use super::maintenance::MaintenanceWindow;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -64,6 +65,9 @@ pub struct Database {
     /// How long its backups stay.
     #[serde(default = "backups_kept", with = "humantime_serde")]
     pub backups_kept: Duration,
+    /// When it may be vacuumed, analyzed and rebuilt.
+    #[serde(default)]
+    pub maintenance: MaintenanceWindow,
     pub load_order: u32,
     pub size_class: SizeClass,
     /// The environment variable that holds the connection URL.
@@ -206,6 +210,8 @@ mod tests {
             ("backup_every = \"18 days\"", false),
             ("backups_kept = \"2 days\"", true),
             ("backups_kept = \"47h\"", false),
+            ("maintenance = \"Sat,Sun 23:00-01:00\"", true),
+            ("maintenance = \"at night\"", false),
         ] {
             let text = EMBEDDED.replacen("load_order = 1\n", &format!("load_order = 1\n{line}\n"), 1);
             assert_eq!(Registry::parse("test", &text).is_ok(), is_good, "{line}");

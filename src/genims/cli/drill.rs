@@ -8,6 +8,7 @@ use genims_backup::backup;
 use genims_backup::drill::{self, DrillKeys, DrillReport};
 use genims_backup::encryption::Identities;
 use genims_databases::{Database, Environment, Registry};
+use genims_model::counted;
 use genims_terminal::say;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -71,15 +72,16 @@ fn passing_folder() -> anyhow::Result<TempDir> {
 }
 
 fn print(report: &DrillReport) {
-    say!("{:24} {:>10} {:>10} {:>12} {:>12}", "database", "backup", "RTO", "exposed", "rows");
+    say!("{:24} {:>10} {:>10} {:>12} {:>12} {:>12}", "database", "backup", "RTO", "exposed", "", "rows");
     for database in &report.databases {
         let name = &database.database;
         match &database.error {
             None => say!(
-                "{name:24} {:>8.2} s {:>8.2} s {:>10.2} s {:>12}",
+                "{name:24} {:>8.2} s {:>8.2} s {:>10.2} s {:>12} {:>12}",
                 database.backup_seconds,
                 database.restore_seconds,
                 database.exposed_seconds,
+                counted(database.exposed_rows, "row"),
                 database.rows
             ),
             Some(error) => {

@@ -19,6 +19,7 @@ mod drill;
 mod etl;
 mod hub;
 mod log;
+mod maintain;
 mod options;
 mod provision;
 mod restore;
@@ -92,6 +93,8 @@ enum Command {
     Routes(routes::RoutesArgs),
     /// What is older than it is kept, and what of it is held; lets it go
     Retention(retention::RetentionArgs),
+    /// Vacuum, analyze and rebuild what wears out in use, in each database's maintenance window
+    Maintain(maintain::MaintainArgs),
     /// Fill reporting and warehouse from the other databases; `serve` does it by schedule
     Etl(etl::EtlArgs),
     /// Who may send to `serve`: add, list, rotate, disable, allow
@@ -116,6 +119,7 @@ enum Command {
 
 /// Runs the command of this process.
 pub(crate) fn main() -> ExitCode {
+    leave_no_core();
     let cli = Cli::parse();
     match run(cli).and_then(|code| genims_terminal::written().map(|()| code)) {
         Ok(code) => code,
@@ -124,6 +128,13 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a crash would write to the disk holds the passwords of 17 databases.
+fn leave_no_core() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Nobody needs a right to have less.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -158,6 +169,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Hub(args) => hub::run(args, &environment).await,
             Command::Routes(args) => routes::run(args, &settings()?, &environment).await,
             Command::Retention(args) => retention::run(args, &environment).await,
+            Command::Maintain(args) => maintain::run(args, &environment).await,
             Command::Etl(args) => etl::run(args, &environment).await,
             Command::Client(args) => client::run(args, &settings()?),
             Command::User(args) => user::run(args, &settings()?),

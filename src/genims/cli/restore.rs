@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use genims_backup::encryption::Identities;
 use genims_backup::point;
-use genims_backup::restore::{self, RestoreReport, RestoreRequest};
+use genims_backup::restore::{self, EmptiedMirror, RestoreReport, RestoreRequest};
 use genims_databases::{Environment, Registry};
 use genims_model::counted;
 use genims_terminal::say;
@@ -19,8 +19,11 @@ pub(crate) struct RestoreArgs {
     #[arg(value_name = "DB")]
     database: String,
     /// Folder that `genims backup` wrote to, for the newest complete backup in it, of its own server if there is one; or the folder of one backup
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "from_postgres")]
+    from: Option<PathBuf>,
+    /// Of genims_production: no backup; the running server gives the stream's part again, from its log and from PostgreSQL
+    #[arg(long, conflicts_with_all = ["from", "name", "identity", "point"])]
+    from_postgres: bool,
     /// Restore it under another name on the same server; nobody is given a way into the copy
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
@@ -52,9 +55,14 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
         replace: args.replace,
         show: &show,
     };
+    let Some(from) = &args.from else {
+        let emptied = restore::mirror(&registry, &wanted).await;
+        drop(bar);
+        return conclude(&emptied?, args.json, print_mirror, true);
+    };
     let report = match args.point {
-        Some(point) => point::run(&registry, &wanted, &args.from, point).await,
-        None => restore::run(&registry, &wanted, &args.from).await,
+        Some(point) => point::run(&registry, &wanted, from, point).await,
+        None => restore::run(&registry, &wanted, from).await,
     };
     drop(bar);
     let report = report?;
@@ -64,6 +72,17 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let read = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc());
     read.map_err(|_| "write it with its zone, like 2026-02-11T09:30:00Z".to_owned())
+}
+
+fn print_mirror(mirror: &EmptiedMirror) {
+    say!("{}: what `genims serve` gives again by itself, from its log and from PostgreSQL, is empty", mirror.place);
+    for (collection, documents) in &mirror.gone {
+        say!("    {collection}: {} gone", counted(*documents, "document"));
+    }
+    for change in &mirror.changes {
+        say!("    {change}");
+    }
+    say!("{:.2} s in all", mirror.seconds);
 }
 
 fn print(report: &RestoreReport) {

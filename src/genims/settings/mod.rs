@@ -83,10 +83,17 @@ fn listed(complaints: &[Complaint]) -> String {
 }
 
 /// The file that settings were read from, for what only a look at the machine can tell.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Source {
     file: String,
     text: String,
+}
+
+/// Its text may hold passwords.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]

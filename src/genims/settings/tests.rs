@@ -223,6 +223,27 @@ fn a_value_that_could_be_a_secret_is_not_shown() {
 }
 
 #[test]
+fn a_dump_of_the_configuration_holds_no_secret() {
+    let bridge = |name: &str, password: &str| {
+        format!(
+            "[[listeners]]\nname = \"{name}\"\ntype = \"bridge\"\nbroker = \"mqtt://localhost\"\ntopics = [\"#\"]\n\
+             username = \"plant\"\npassword = \"{password}\"\n"
+        )
+    };
+    let text =
+        bridge("written", "hunter2") + &bridge("named", "${BROKER_PASSWORD}") + "[http]\nlisten = \"127.0.0.1:0\"";
+    let environment = Environment::from_pairs([
+        ("BROKER_PASSWORD", "hunter3"),
+        ("GENIMS_HR_DB_URL", "postgresql://hr:hunter4@localhost/genims_hr_db"),
+        ("PGPASSWORD", "hunter5"),
+    ]);
+    let settings = Settings::parse(&text, Path::new("plant.toml"), &environment).expect("a good file");
+    let dumps = [format!("{settings:?}"), format!("{settings:#?}"), format!("{environment:?}")];
+    assert!(dumps[0].contains("plant.toml") && dumps[0].contains("\"named\"") && dumps[2].contains("PGPASSWORD"));
+    assert!(!dumps.concat().contains("hunter"), "{dumps:#?}");
+}
+
+#[test]
 fn two_listeners_at_one_address_are_refused() {
     let listener = |kind: &str, listen: &str| format!("[[listeners]]\ntype = \"{kind}\"\nlisten = \"{listen}\"\n");
     for (one, other) in [

@@ -98,6 +98,12 @@ pub enum PlatformError {
     #[error("{day} is still to come, and what is young today would go; give --as-of a day that has been")]
     DayToCome { day: chrono::NaiveDate },
 
+    #[error(
+        "{database}: its maintenance window is closed until {}; wait for it, or add --now, which works on it at once",
+        opens.format("%Y-%m-%d %H:%M UTC")
+    )]
+    WindowClosed { database: String, opens: chrono::DateTime<chrono::Utc> },
+
     #[error("{database} has no schema yet; add config/schema/{folder}/{database}/ or leave it out of --only")]
     NoSchema { database: String, folder: &'static str },
 }

@@ -6,6 +6,7 @@
 //! - [`checklist`]: what must hold before go-live, line by line, with its evidence
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
+//! - [`maintenance`]: what wears out in use is put in order, in the hours that it is given
 //! - [`hub`]: one read-only database in which all others can be asked together
 //! - [`retention`]: what is older than it is kept goes, unless something holds it
 //! - [`routes`]: what the databases say of the routes into them
@@ -21,6 +22,7 @@ pub mod doctor;
 pub mod errors;
 pub mod hub;
 mod link;
+pub mod maintenance;
 pub mod provision;
 pub mod retention;
 pub mod routes;

@@ -4,6 +4,7 @@
 use super::driver::{self, Browser};
 use super::{DESK, PHONE, hangs_over, has_contrast, names, nobody_else_is_asked, tabs};
 use crate::harness::Harness;
+use crate::monitoring;
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup};
 use crate::stream::{now_ms, send};
@@ -100,6 +101,7 @@ fn backups_are_told(plant: &Plant) {
     for line in [format!("{{database=\"{OPERATIONS}\"}} 0\n"), "{database=\"genims_hr_db\"} 1\n".to_owned()] {
         assert!(metrics.contains(&format!("genims_backup_late{line}")), "{line}: {metrics}");
     }
+    monitoring::fires(plant, &["GenimsBackupLate"]);
 }
 
 fn ask_to_sign_in(plant: &Plant) {

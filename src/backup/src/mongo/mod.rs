@@ -18,15 +18,17 @@ use crate::errors::BackupError;
 use crate::manifest::Content;
 use crate::saved::Saved;
 use crate::task::{RestoreRequest, Work};
+use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{DatabaseError, MongoSettings};
 use genims_model::counted;
 use genims_routes::Routes;
-use genims_stores::mongo::collections;
+use genims_stores::mongo::{bookkeeping, collections};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
+use mongodb::results::CollectionType;
 use positions::Positions;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So often a dump is begun that others keep writing into.
 const ATTEMPTS: usize = 3;
@@ -115,7 +117,7 @@ pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> R
     for one in &own {
         fill::create(&database, one).await.map_err(failed)?;
     }
-    let mut found = std::collections::BTreeMap::new();
+    let mut found = BTreeMap::new();
     for one in own.iter().filter(|one| !one.is_view) {
         wanted.step(&one.name);
         found.insert(one.name.clone(), fill::fill(&settings, &database, one, saved).await?);
@@ -145,6 +147,55 @@ pub(crate) async fn restore(wanted: &RestoreRequest<'_>, saved: &Saved<'_>) -> R
     // Last: from now on the stream writes again what the backup lacks.
     positions.put_back(&client, &begun).await.map_err(failed)?;
     Ok(settings.place())
+}
+
+/// Empties the collections of the stream; how many documents each had. Documents go before what is remembered of them, so that a running
+/// server, when it is back at the beginning, looks for what it wrote meanwhile.
+pub(crate) async fn forget(
+    settings: &MongoSettings,
+    replace: bool,
+    step: &(dyn Fn(&str) + Sync),
+) -> Result<BTreeMap<String, u64>, BackupError> {
+    let failed = |error| BackupError::from(settings.error(error));
+    let client = settings.client().await?;
+    let database = client.database(settings.database_name());
+    let stream = collections::ALL.map(|one| (one.name, database.collection::<Document>(one.name)));
+    for (_, collection) in &stream {
+        if !replace && collection.find_one(doc! {}).await.map_err(failed)?.is_some() {
+            return Err(BackupError::MirrorNotEmpty { place: settings.place() });
+        }
+    }
+    let mut gone = BTreeMap::new();
+    for (name, collection) in &stream {
+        step(name);
+        // Not dropped: a running server would make it anew as something else.
+        let deleted = collection.delete_many(doc! {}).await.map_err(failed)?.deleted_count;
+        gone.insert((*name).to_owned(), deleted);
+    }
+    step("bookkeeping");
+    let internal = client.database(INTERNAL_DATABASE);
+    let of_mirror = doc! { "_id.sink": bookkeeping::SINK };
+    for (name, filter) in [(positions::POSITIONS, of_mirror), (positions::LEDGER, doc! {})] {
+        internal.collection::<Document>(name).delete_many(filter).await.map_err(failed)?;
+    }
+    Ok(gone)
+}
+
+/// The documents of each collection as it is now, without those that the stream writes and the log gives again.
+pub(crate) async fn count(settings: &MongoSettings) -> Result<BTreeMap<String, u64>, DatabaseError> {
+    let failed = |error| settings.error(error);
+    let database = settings.client().await?.database(settings.database_name());
+    let found: Vec<_> = database.list_collections().await.map_err(failed)?.try_collect().await.map_err(failed)?;
+    let is_mirrored = |name: &str| collections::ALL.iter().any(|collection| collection.name == name);
+    let mut counted = BTreeMap::new();
+    for one in found.into_iter().filter(|one| one.collection_type != CollectionType::View) {
+        if one.name.starts_with("system.") || is_mirrored(&one.name) {
+            continue;
+        }
+        let documents = database.collection::<Document>(&one.name).count_documents(doc! {}).await.map_err(failed)?;
+        counted.insert(one.name, documents);
+    }
+    Ok(counted)
 }
 
 /// Drops a copy, for a drill.

@@ -145,6 +145,7 @@ pub fn entry() -> Database {
         // Nobody saves it: it holds nothing of its own.
         backup_every: std::time::Duration::MAX,
         backups_kept: std::time::Duration::MAX,
+        maintenance: genims_databases::MaintenanceWindow::default(),
         load_order: 0,
         size_class: genims_databases::registry::SizeClass::Small,
         connection: CONNECTION.to_owned(),
