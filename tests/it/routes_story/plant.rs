@@ -56,7 +56,7 @@ pub(super) fn order(plant: &Plant, machine: &Sensor) {
         "genims_erp_db",
         &format!(
             "INSERT INTO units_of_measure (unit_code, unit_name, unit_symbol, dimension, base_unit_code, is_base_unit) \
-             VALUES ('EA', 'Each', 'ea', 'count', 'EA', true), ('KWH', 'Kilowatt hour', 'kWh', 'energy', 'KWH', true); \
+             VALUES ('EA', 'Each', 'ea', 'count', 'EA', true), ('KWH', 'Kilowatt hour', 'kWh', 'energy', 'KWH', true), ('H', 'Hour', 'h', 'time', 'H', true); \
              INSERT INTO suppliers (supplier_id, supplier_code, supplier_name) VALUES ('SUP-1', 'SUP-1', 'Castings'); \
              INSERT INTO materials (material_id, material_code, material_name, material_type, base_unit_of_measure, \
              moving_average_cost, default_supplier_id) VALUES ('MAT-1', 'MAT-1', 'Pump', 'finished_good', 'EA', 12.5, NULL), \
@@ -73,7 +73,8 @@ pub(super) fn order(plant: &Plant, machine: &Sensor) {
              INSERT INTO work_centers (work_center_id, work_center_code, work_center_name) VALUES ('WC-1', 'WC-1', 'Presses'); \
              INSERT INTO activity_rates (activity_rate_id, work_center_id, cost_center_id, activity_type, fiscal_year, valid_from, \
              unit_of_measure, planned_quantity, variable_rate, total_rate, status) \
-             VALUES ('AR-1', 'WC-1', 'CC-1', 'energy', 2000, '2000-01-01', 'KWH', 1, 8, 8, 'released')"
+             VALUES ('AR-1', 'WC-1', 'CC-1', 'energy', 2000, '2000-01-01', 'KWH', 1, 8, 8, 'released'), \
+             ('AR-2', 'WC-1', 'CC-1', 'machine', 2000, '2000-01-01', 'H', 1, 600, 600, 'released')"
         ),
     );
     plant.execute(
@@ -98,6 +99,13 @@ pub(super) fn order(plant: &Plant, machine: &Sensor) {
 
 /// Those who wait for the order, and the one who works at the machine, whose shift began two hours ago.
 pub(super) fn people(plant: &Plant, machine: &Sensor, at_ms: i64) {
+    plant.execute(
+        "genims_master_db",
+        &format!(
+            "INSERT INTO employees (employee_id, factory_id, role) VALUES ('EMP-T1', '{}', 'Machine operator')",
+            machine.factory_id
+        ),
+    );
     plant.execute(
         "genims_crm_db",
         "INSERT INTO accounts (account_id, account_number, customer_id, account_name) VALUES ('ACT-1', 'ACT-1', 'CUS-1', 'Pumps Ltd')",
@@ -150,6 +158,44 @@ pub(super) fn characteristics(plant: &Plant, gauge: &Sensor) {
              INSERT INTO spc_control_charts (chart_id, chart_number, process_name, characteristic_name, chart_type, subgroup_size, \
              lower_control_limit, center_line, upper_control_limit) \
              VALUES ('SPC-1', 'SPC-P-00001', 'Boring', 'Bore diameter', 'i_mr', 1, 47, 50, 53)"
+        ),
+    );
+}
+
+/// A machine of whose hours the cost is known, whose next order is ready, whose condition the sensor tells, and whose gauge has a chart
+/// without limits.
+pub(super) fn watched(plant: &Plant, sensor: &Sensor, gauge: &Sensor) {
+    limit(plant, sensor, 190.0, "warning_threshold_max = NULL");
+    limit(plant, gauge, 70.0, "warning_threshold_max = NULL, sensor_type = 'quality_face', measurement_unit = 'mm'");
+    let (machine, sensor, gauge) = (&sensor.machine_id, &sensor.sensor_id, &gauge.sensor_id);
+    plant.execute(
+        "genims_manufacturing_db",
+        &format!(
+            "UPDATE work_order_operations SET work_center_code = 'WC-1' WHERE operation_id = 'O-{machine}'; \
+             INSERT INTO work_orders (work_order_id, work_order_number, product_id, factory_id, planned_quantity, status) \
+             VALUES ('N-{machine}', 'N-{machine}', 'P2', 'F1', 1000, 'released'); \
+             INSERT INTO work_order_operations (operation_id, work_order_id, operation_sequence, operation_name, machine_id, \
+             planned_quantity, status) VALUES ('ON-{machine}', 'N-{machine}', 10, 'Pressing', '{machine}', 1000, 'ready')"
+        ),
+    );
+    plant.execute(
+        "genims_maintenance_db",
+        &format!(
+            "INSERT INTO condition_monitoring (condition_monitoring_id, asset_id, parameter_name, sensor_id, monitoring_technique, \
+             unit_of_measure, current_value, measured_at, health_score) \
+             VALUES ('CMN-1', 'A-{machine}', 'Bearing', '{sensor}', 'vibration', 'mm/s', 50, '2000-01-01', 100)"
+        ),
+    );
+    plant.execute(
+        "genims_quality_db",
+        &format!(
+            "INSERT INTO control_plans (control_plan_id, control_plan_number, product_id, process_name, control_plan_title, \
+             version, revision_date, effective_date, plan_status) \
+             VALUES ('CP-3', 'CP-3', 'P3', 'Facing', 'Plate', '1', '2000-01-01', '2000-01-01', 'active'); \
+             INSERT INTO control_plan_characteristics (characteristic_id, control_plan_id, process_step, characteristic_name, \
+             specification, measuring_equipment) VALUES ('CHR-00003', 'CP-3', 'Facing', 'Thickness', '50 +/- 10', '{gauge}'); \
+             INSERT INTO spc_control_charts (chart_id, chart_number, process_name, characteristic_name, chart_type, subgroup_size, \
+             lower_spec_limit, upper_spec_limit) VALUES ('SPC-3', 'SPC-P-00003', 'Facing', 'Thickness', 'i_mr', 1, 40, 60)"
         ),
     );
 }
