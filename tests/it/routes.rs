@@ -202,6 +202,17 @@ fn away(harness: &'static Harness) {
     open(&plant, "genims_maintenance_db");
     plant.idle();
     assert_eq!(count(&plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'"), 2);
+    let reached = |module: &str| {
+        let output = plant.cli(&["verify", "--module", module, "--json"]).stdout;
+        let verdict: Value = serde_json::from_slice(&output).unwrap();
+        let rule = format!("events_reach_{module}");
+        let finding = verdict["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == rule.as_str());
+        finding.map(|finding| (finding["outcome"].clone(), finding["violations"].clone()))
+    };
+    assert_eq!(reached("manufacturing"), Some((json!("violated"), json!(1))));
+    assert_eq!(reached("maintenance"), Some((json!("passed"), json!(0))));
+    assert_eq!(reached("production"), Some((json!("passed"), json!(0))));
+    assert_eq!(reached("hr"), None, "nothing is routed there");
 }
 
 /// A changed file is put into force, one with a fault changes nothing.
