@@ -76,6 +76,9 @@ fn what_was_destroyed_comes_back(harness: &'static Harness) {
     }
     refused(&platform, &["restore", "master", "--from", to], &["--replace"]);
     done(&platform, &["restore", "master", "--from", to, "--replace"]);
+    let restored = "genims_internal.changes WHERE op = 'action' AND actor = 'service:genims-restore' \
+                    AND after ->> 'description' LIKE 'restored from the backup of %'";
+    assert_eq!(rows(harness, &platform, "genims_master_db", restored), 1);
     let after = fingerprints(harness, &platform);
     let differences: Vec<_> = before.iter().filter(|(table, print)| after.get(*table) != Some(print)).collect();
     assert!(differences.is_empty() && before.len() == after.len(), "{differences:#?}");

@@ -128,6 +128,17 @@ fn told(command: &mut Command) -> (Option<i32>, String, String) {
 const FAULTY: &str = "data_dir = \"file/data\"\n[[listeners]]\ntype = \"mqtt\"\nconections_max = 7\n[[listeners]]\n\
                       type = \"bridge\"\npassword_file = \"/nonexistent/password\"\n";
 
+/// A column that the migrations do not make.
+const WRONG_ROUTE: &str = r#"
+database = "genims_hr_db"
+[[route]]
+name = "each"
+about = "a row for each change of a state"
+events = ["state_changed"]
+table = "hcm_integration_log"
+columns = { log_id = "event.uid", document_colour = "'red'" }
+"#;
+
 fn validate_tells_all_faults(harness: &'static Harness) {
     let folder = harness.folder("faulty");
     std::fs::write(folder.join("file"), "x").unwrap();
@@ -165,6 +176,13 @@ fn validate_tells_all_faults(harness: &'static Harness) {
         found["faults"][0]["problem"].as_str().unwrap().contains("SSL_CERT_FILE names /nonexistent/ca.pem"),
         "{found:#}"
     );
+
+    std::fs::create_dir(folder.join("routes")).unwrap();
+    std::fs::write(folder.join("routes/hr.toml"), WRONG_ROUTE).unwrap();
+    let (code, keys, found) = validate("[routes]\ndirectory = \"routes\"\n", &[]);
+    assert!(code == Some(1) && keys == ["routes"], "{found:#}");
+    let problem = found["faults"][0]["problem"].as_str().unwrap();
+    assert!(problem.contains("route each: hcm_integration_log has no column document_colour"), "{problem}");
 
     write_env(&folder.join(".env"), "GENIMS_X='open\nA=1\nGENIMS_Y\n");
     let (code, _, found) = validate("", &[]);

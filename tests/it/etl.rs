@@ -297,6 +297,16 @@ fn what_disagrees_is_refused(plant: &Plant) {
     assert_eq!(plant.faults(), ["1 9", "1 9"]);
     assert_eq!(plant.staging_tables(), [""; 0]);
     assert_eq!(plant.last_outcome("fault_facts", 0), "failed");
+    let output = plant.platform.cli(&["verify", "--module", "master", "--json"], &[]).stdout;
+    let verdict: Value = serde_json::from_slice(&output).unwrap();
+    let jobs =
+        verdict["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == "jobs_succeed").unwrap();
+    assert_eq!(
+        (&jobs["outcome"], &jobs["examples"][0]["key"]),
+        (&"violated".into(), &"fault_facts".into()),
+        "{jobs:#}"
+    );
+    assert!(jobs["looked_at"].as_u64() == Some(plant.jobs().len() as u64) && jobs["violations"] == 1, "{jobs:#}");
 }
 
 fn one_run_at_a_time(plant: &Plant) {

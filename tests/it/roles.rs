@@ -194,12 +194,18 @@ fn audit_is_a_world_of_its_own(harness: &'static Harness) {
             "UPDATE genims_internal.audit_seals SET seal = 9",
             "DELETE FROM genims_internal.audit_seals",
             "SELECT * FROM genims_internal.audit_checkpoints",
+            "SELECT alert_message FROM business_alerts",
+            "UPDATE business_alerts SET alert_number = alert_number",
+            "DELETE FROM genims_internal.route_positions",
         ] {
             let error = writer.query_drop(forbidden).await.expect_err(forbidden).to_string();
             assert!(error.contains("denied"), "{forbidden}: {error}");
         }
         // Ends of chains and versions are all it sees.
         writer.query_drop("SELECT row_hash FROM genims_internal.audit_writes").await.unwrap();
+        // ... and the steps of alerts, which it continues; and how far it has come.
+        writer.query_drop("SELECT alert_number, alert_sequence FROM business_alerts").await.unwrap();
+        writer.query_drop("UPDATE genims_internal.route_positions SET next_offset = next_offset").await.unwrap();
         let mut auditor = connect("audit", "reader").await.unwrap();
         auditor.query_drop("SELECT * FROM legal_holds").await.unwrap();
         for forbidden in ["DELETE FROM legal_holds", "INSERT INTO data_retention_policies () VALUES ()"] {

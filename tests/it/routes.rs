@@ -2,6 +2,7 @@
 //! is refused. What the shipped routes write: `routes_story`.
 
 use crate::harness::{Harness, write_env};
+use crate::kill9::number;
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor, Setup};
 use crate::stream::{now_ms, send};
@@ -12,7 +13,7 @@ use mongodb::bson::doc;
 use serde_json::{Value, json};
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
@@ -21,6 +22,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("routes::a_database_that_is_away_delays_no_other", away),
         harness.trial("routes::a_database_away_for_too_long_goes_on_and_says_what_it_lacks", away_too_long),
         harness.trial("routes::what_comes_late_is_of_the_job_that_ran_then", late),
+        harness.trial("routes::files_that_change_are_read_again_unless_they_are_wrong", reload),
+        harness.trial("routes::a_database_that_only_reads_delays_no_other", read_only),
     ]
 }
 
@@ -119,19 +122,27 @@ machine_id = "event.machine_id"
 "#,
     ),
 ];
-const KILLS: i64 = 6;
+/// `GENIMS_KILLS` says how often (200: `make kill9`).
+const KILLS_USUAL: u64 = 6;
 const CHANGES: i64 = 40;
 
-fn kills(harness: &'static Harness) {
-    let plant = plant(harness, "[routes]\ndirectory = \"routes\"\n", &MODULES);
+/// [`EACH`] in the folder of the plant's routes, which is told.
+fn write_each(plant: &Plant) -> PathBuf {
     let folder = plant.folder.join("routes");
     fs::create_dir(&folder).unwrap();
     for (name, text) in EACH {
         fs::write(folder.join(name), text).unwrap();
     }
+    folder
+}
+
+fn kills(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\ndirectory = \"routes\"\n", &MODULES);
+    write_each(&plant);
     let sensor = plant.sensor();
-    let begun_ms = now_ms() - 3_600_000;
-    for round in 0..KILLS {
+    let kills = number("GENIMS_KILLS", KILLS_USUAL) as i64;
+    let begun_ms = now_ms() - kills * CHANGES * 1_000 - 3_600_000;
+    for round in 0..kills {
         plant.serve();
         let messages: Vec<_> = (round * CHANGES..(round + 1) * CHANGES)
             .map(|number| {
@@ -148,9 +159,9 @@ fn kills(harness: &'static Harness) {
     let machine = &sensor.machine_id;
     let query = "SELECT count(*), count(DISTINCT document_id) FROM hcm_integration_log WHERE document_id LIKE 'EV-%'";
     let row = &plant.query("genims_hr_db", query)[0];
-    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (KILLS * CHANGES, KILLS * CHANGES));
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (kills * CHANGES, kills * CHANGES));
     let documents = plant.documents("machine_state_changes", doc! { "meta.machine_id": machine });
-    assert_eq!(documents.len() as i64, KILLS * CHANGES);
+    assert_eq!(documents.len() as i64, kills * CHANGES);
 }
 
 fn away(harness: &'static Harness) {
@@ -191,7 +202,81 @@ fn away(harness: &'static Harness) {
     open(&plant, "genims_maintenance_db");
     plant.idle();
     assert_eq!(count(&plant, "genims_maintenance_db", "work_orders", "wo_status = 'created'"), 2);
+    let reached = |module: &str| {
+        let output = plant.cli(&["verify", "--module", module, "--json"]).stdout;
+        let verdict: Value = serde_json::from_slice(&output).unwrap();
+        let rule = format!("events_reach_{module}");
+        let finding = verdict["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == rule.as_str());
+        finding.map(|finding| (finding["outcome"].clone(), finding["violations"].clone()))
+    };
+    assert_eq!(reached("manufacturing"), Some((json!("violated"), json!(1))));
+    assert_eq!(reached("maintenance"), Some((json!("passed"), json!(0))));
+    assert_eq!(reached("production"), Some((json!("passed"), json!(0))));
+    assert_eq!(reached("hr"), None, "nothing is routed there");
     proved(&plant);
+}
+
+/// A changed file is put into force, one with a fault changes nothing.
+fn reload(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\ndirectory = \"routes\"\n", &MODULES);
+    let file = write_each(&plant).join("hr.toml");
+    let (sensor, begun_ms) = (plant.sensor(), now_ms() - 600_000);
+    plant.serve();
+    let change = |second: i64, state: &str, condition: &str, rows: i64| {
+        send(harness, &plant, &[picture(&sensor, begun_ms + second * 1_000, state, 0, None)]);
+        eventually(&format!("{rows} rows with {condition}"), PATIENCE, || {
+            count(&plant, "genims_hr_db", "hcm_integration_log", condition) == rows
+        });
+    };
+    change(0, "RUNNING", "document_type IS NULL", 1);
+    let (_, text) = EACH[0];
+    fs::write(&file, format!("{text}document_type = \"'changed'\"\n")).unwrap();
+    eventually("the changed file is read", PATIENCE, || plant.log_text().contains("the routes were read again"));
+    change(1, "IDLE", "document_type = 'changed'", 1);
+    fs::write(&file, format!("{text}document_colour = \"'red'\"\n")).unwrap();
+    let refused = "the routes were changed and cannot be used";
+    eventually("the fault is told", PATIENCE, || plant.log_text().contains(refused));
+    assert!(plant.log_text().contains("hcm_integration_log has no column document_colour"), "{}", plant.log_text());
+    change(2, "RUNNING", "document_type = 'changed'", 2);
+}
+
+/// A database whose transactions may only read, as on a standby: what is for it waits, and comes once.
+fn read_only(harness: &'static Harness) {
+    let plant = plant(harness, "[routes]\ndirectory = \"routes\"\n", &MODULES);
+    write_each(&plant);
+    let sensor = plant.sensor();
+    plant.serve();
+    may_write(&plant, "genims_hr_db", false);
+    let (begun_ms, machine) = (now_ms() - 600_000, &sensor.machine_id);
+    let states = ["RUNNING", "IDLE", "RUNNING", "IDLE"];
+    let pictures: Vec<_> = (0_i64..)
+        .zip(states)
+        .map(|(second, state)| picture(&sensor, begun_ms + second * 1_000, state, 0, None))
+        .collect();
+    send(harness, &plant, &pictures);
+    eventually("the other database's documents", PATIENCE, || {
+        plant.documents("machine_state_changes", doc! { "meta.machine_id": machine }).len() == states.len()
+    });
+    eventually("it is shown which database does not take rows", PATIENCE, || {
+        let report = plant.stats();
+        let hr = sink(&report, "hr");
+        hr["state"] == "retrying" && hr["lag_records"] != 0
+    });
+    assert_eq!(count(&plant, "genims_hr_db", "hcm_integration_log", "document_id LIKE 'EV-%'"), 0);
+    may_write(&plant, "genims_hr_db", true);
+    plant.idle();
+    let rows = count(&plant, "genims_hr_db", "hcm_integration_log", "document_id LIKE 'EV-%'");
+    assert_eq!(rows, states.len() as i64);
+    assert_eq!(count(&plant, "genims_hr_db", "genims_internal.refused_events", "true"), 0);
+}
+
+/// For sessions that begin from now on; the others are ended.
+fn may_write(plant: &Plant, database: &str, may: bool) {
+    let set =
+        format!("ALTER DATABASE {database} SET default_transaction_read_only = {}", if may { "off" } else { "on" });
+    plant.execute("postgres", &set);
+    let now: String = plant.query("postgres", "SELECT clock_timestamp()::text")[0].get(0);
+    end_sessions(plant, &format!("datname = '{database}' AND backend_start < '{now}'"));
 }
 
 /// What the page says of databases, they say when they are asked as it proposes.
@@ -245,10 +330,15 @@ fn late(harness: &'static Harness) {
     assert_eq!(made, [("before".to_owned(), 5), (format!("O-{machine}"), 7)]);
 }
 
-/// Nobody reaches the database any more. A session that is just being let in is not shown yet: a second has to show none.
+/// Nobody reaches the database any more.
 pub(crate) fn close(plant: &Plant, database: &str) {
     plant.execute("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
-    let end = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}'");
+    end_sessions(plant, &format!("datname = '{database}'"));
+}
+
+/// A session that is just being let in is not shown yet: ten looks in a row have to show none.
+fn end_sessions(plant: &Plant, which: &str) {
+    let end = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {which}");
     let mut looks_without = 0;
     while looks_without < 10 {
         let ended: i64 = plant.query("postgres", &end)[0].get(0);
@@ -284,11 +374,7 @@ const TOO_MANY: i64 = 6_000;
 
 fn away_too_long(harness: &'static Harness) {
     let plant = plant(harness, "[routes]\ndirectory = \"routes\"\nmax_bytes = 1_048_576\n", &MODULES);
-    let folder = plant.folder.join("routes");
-    fs::create_dir(&folder).unwrap();
-    for (name, text) in EACH {
-        fs::write(folder.join(name), text).unwrap();
-    }
+    write_each(&plant);
     plant.serve();
     close(&plant, "genims_hr_db");
     let sensor = plant.sensor();

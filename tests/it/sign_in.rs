@@ -277,6 +277,7 @@ fn replayed_at_the_page(harness: &'static Harness) {
     let waiting = "SELECT count(*) FROM genims_internal.dead_letters WHERE replayed_at IS NULL";
     eventually("the letter is there", PATIENCE, || count(waiting) == 1);
     replayed_by_command(&front, &token);
+    is_audited(&front, &platform, "replayed 1 dead letter, 1 record came back", 1);
     assert_eq!(count(waiting), 1);
     assert_eq!(press("no_reason"), 404);
     assert_eq!(front.post("/operations/replay", Some(&cookie), "reason=unknown_sensor&proof=guessed").status, 403);
@@ -295,10 +296,18 @@ fn replayed_at_the_page(harness: &'static Harness) {
     assert_eq!(ended(), [1, 1]);
     assert_eq!(count("SELECT count(*) FROM sensor_data WHERE sensor_id = 'LATE-1' AND measurement_value = 7.5"), 1);
     assert_eq!(count(waiting), 0);
-    let entry = "SELECT CAST(COUNT(*) AS CHAR) FROM user_activity_log WHERE activity_description LIKE \
-                 'ada asked at the page to replay the dead letters of unknown_sensor%'";
-    let audited = || platform.mysql("genims_audit_db", entry).first().is_some_and(|count| count == "2");
-    eventually(&format!("who asked is audited: {}", front.log()), PATIENCE, audited);
+    is_audited(&front, &platform, "ada asked at the page to replay the dead letters of unknown_sensor%", 2);
+    front.cli(&["deadletter", "purge", "--reason", "unknown_sensor"]);
+    is_audited(&front, &platform, "purged %", 1);
+}
+
+/// Waits until what was done is so often in the audit trail.
+fn is_audited(front: &Front, platform: &Platform, description: &str, times: u64) {
+    let entries =
+        format!("SELECT CAST(COUNT(*) AS CHAR) FROM user_activity_log WHERE activity_description LIKE '{description}'");
+    eventually(&format!("{description} is audited: {}", front.log()), PATIENCE, || {
+        platform.mysql("genims_audit_db", &entries).first().is_some_and(|count| *count == times.to_string())
+    });
 }
 
 /// The command looks where users sign in, too: as one of them, or it sends nothing and says why.

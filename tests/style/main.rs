@@ -40,7 +40,7 @@ const IMPURE: [&str; 10] = [
 const DRIVERS: [(&str, &[&str]); 7] = [
     ("tokio-postgres", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("mongodb", &["databases", "changes", "stores", "platform", "backup", "seed", "dev"]),
-    ("mysql_async", &["databases", "changes", "etl", "stores", "platform", "backup", "seed"]),
+    ("mysql_async", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("rumqttc", &["listen"]),
     ("backon", &["model"]),
     ("prometheus-client", &["api"]),

@@ -24,6 +24,7 @@ pub(super) fn once_in_order(harness: &'static Harness) {
     idle_sessions_are_replaced(&audited);
     personal_values_are_masked(&audited, harness);
     own_actions(&audited);
+    figures(&audited, harness);
     eventually("the outbox is empty", PROMPT, || audited.outbox() == 0);
     let (untouched, report) = audited.verified();
     assert!(untouched, "{report:#}");
@@ -219,6 +220,29 @@ fn personal_values_are_masked(audited: &Audited, harness: &'static Harness) {
     eventually("the employee arrives", PATIENCE, || !audited.asked::<(String, bool)>(query).is_empty());
     let (image, personal) = audited.asked::<(String, bool)>(query).remove(0);
     assert!(personal && image.contains("\"mobile_phone\":\"***\"") && !image.contains("123"), "{image}");
+}
+
+/// How long a change takes to both targets, and how many come there in a second. Printed, for README's figures: machines differ.
+fn figures(audited: &Audited, harness: &'static Harness) {
+    const MANY: i32 = 10_000;
+    let delivered = |statement: &str| {
+        let began = Instant::now();
+        execute(harness, audited, statement);
+        let changed = began.elapsed();
+        eventually("all is delivered", PATIENCE, || audited.outbox() == 0);
+        (changed, began.elapsed())
+    };
+    eventually("nothing waits", PATIENCE, || audited.outbox() == 0);
+    let single =
+        (0..5).map(|_| delivered("UPDATE widgets SET price = coalesce(price, 0) + 1 WHERE widget_id = 1").1).min();
+    let many = format!(
+        "INSERT INTO widgets SELECT n, 'm' || n, n, NULL FROM generate_series(100000, 100000 + {MANY} - 1) AS n"
+    );
+    let (changed, all) = delivered(&many);
+    let rate = f64::from(MANY) / all.as_secs_f64();
+    println!(
+        "changes: one is everywhere after {single:?} at best, {MANY} rows after {all:?} ({changed:?} of it the statement): {rate:.0}/s"
+    );
 }
 
 /// Provisioning says what it did.

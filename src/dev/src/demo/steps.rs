@@ -95,7 +95,26 @@ impl Steps {
         let verify = self.verified()?;
         announce("genims verify --module ledger");
         self.run(self.genims(&["verify", "--module", "ledger"]))?;
+        self.reported()?;
         Ok(Parts { run: read_json(&run_file)?, replay: read_json(&replay_file)?, verify, stats })
+    }
+
+    /// What each hour brings: facts and reports of the run. The server's own schedule may be at them.
+    fn reported(&self) -> anyhow::Result<()> {
+        let arguments = ["etl", "run", "fault_facts", "machine_performance"];
+        announce(&format!("genims {}", arguments.join(" ")));
+        let started = Instant::now();
+        loop {
+            let output = self.genims(&arguments).output().context("genims etl cannot run")?;
+            if output.status.success() {
+                say!("    {:.1} s", started.elapsed().as_secs_f64());
+                return Ok(());
+            }
+            if started.elapsed() > READY_WAIT {
+                bail!("genims etl ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stdout));
+            }
+            std::thread::sleep(POLL);
+        }
     }
 
     /// The verdict over all databases; of its findings those about the ledger, and all that complain.

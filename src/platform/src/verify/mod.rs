@@ -3,6 +3,7 @@
 //! - [`counts`]: tables against the contract, and none of them empty
 //! - [`references`], [`keys`]: every reference inside and across databases
 //! - [`rules`], [`coherence`]: the rules of config/verify, read and run; [`moment`]: the days that they speak of
+//! - [`downstream`]: what is left undone behind the stream: events refused, gaps of routed databases, jobs that failed
 //! - [`mirror`]: the stream's ledger against PostgreSQL, MongoDB, and both against each other
 //! - [`readings`]: each sensor's readings in PostgreSQL against those in the mirror; [`surplus`]: what the mirror may have more
 //! - [`source`]: the databases that are read; [`report`]: what was found
@@ -12,6 +13,7 @@
 
 mod coherence;
 mod counts;
+mod downstream;
 mod keys;
 mod mirror;
 mod moment;
@@ -180,6 +182,10 @@ async fn look(
             };
             (order, rule.name.clone(), vec![coherence::check(sources, rule).await])
         }));
+    }
+    for database in &plan.counts {
+        let (order, name) = (work.len(), format!("what reached {}", database.name));
+        work.push(Box::pin(async move { (order, name, downstream::check(sources, database).await) }));
     }
     if plan.ledger {
         let order = work.len();

@@ -14,6 +14,7 @@ pub const EXAMPLES_MAX: usize = 5;
 pub const COUNTS: &str = "counts";
 pub const REFERENCES: &str = "references";
 pub const LEDGER: &str = "ledger";
+pub const DOWNSTREAM: &str = "downstream";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

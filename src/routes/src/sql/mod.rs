@@ -112,22 +112,26 @@ fn insert(engine: Engine, route: &Route, rows: &str) -> String {
         };
         return format!("INSERT INTO {table} AS target ({columns}) {rows}{outcome}");
     }
-    let outcome = match (route.key.first(), is_upsert) {
-        (None, _) => String::new(),
-        // Assigning a column its own value changes nothing, and hides no other error as IGNORE would.
-        (Some(first), false) => {
-            let first = name(engine, first);
-            format!(" ON DUPLICATE KEY UPDATE {table}.{first} = {table}.{first}")
-        }
-        (Some(_), true) => {
-            let set = assignments(engine, &changes, |expression| {
-                let expression = renamed(expression, "change", |column| format!("VALUES({column})"));
-                renamed(&expression, "target", |column| format!("{table}.{column}"))
-            });
-            format!(" ON DUPLICATE KEY UPDATE {set}")
-        }
-    };
-    format!("INSERT INTO {table} ({columns}) {rows}{outcome}")
+    if route.key.is_empty() {
+        return format!("INSERT INTO {table} ({columns}) {rows}");
+    }
+    if !is_upsert {
+        // ON DUPLICATE KEY would want the right to update, which a writer that may only add has not; IGNORE would hide other errors.
+        let same = route.key.iter().map(|column| {
+            let column = name(engine, column);
+            format!("genims_there.{column} = genims_new.{column}")
+        });
+        let same = same.collect::<Vec<_>>().join(" AND ");
+        return format!(
+            "INSERT INTO {table} ({columns}) SELECT {columns} FROM ({rows}) AS genims_new \
+             WHERE NOT EXISTS (SELECT 1 FROM {table} AS genims_there WHERE {same})"
+        );
+    }
+    let set = assignments(engine, &changes, |expression| {
+        let expression = renamed(expression, "change", |column| format!("VALUES({column})"));
+        renamed(&expression, "target", |column| format!("{table}.{column}"))
+    });
+    format!("INSERT INTO {table} ({columns}) {rows} ON DUPLICATE KEY UPDATE {set}")
 }
 
 fn update(engine: Engine, route: &Route, rows: &str) -> String {
@@ -217,6 +221,19 @@ mod tests {
         assert_eq!(text.matches("jsonb_to_recordset($1::text::jsonb)").count(), 2, "{text}");
         assert!(text.contains("jsonb_to_recordset($2::text::jsonb) AS running(machine_id text)"), "{text}");
         assert_eq!(lookups, ["running"]);
+    }
+
+    #[test]
+    fn an_insert_into_mysql_wants_no_right_to_update() {
+        let mut alert = route(CLOSE);
+        alert.operation = Operation::Insert;
+        let sql = statement(Engine::Mysql, &alert, &[]).text;
+        let (table, key) = ("`downtime_events`", "`downtime_id`");
+        let outcome = format!(
+            "AS genims_new WHERE NOT EXISTS (SELECT 1 FROM {table} AS genims_there WHERE genims_there.{key} = genims_new.{key})"
+        );
+        assert!(sql.ends_with(&outcome) && !sql.contains("UPDATE"), "{sql}");
+        assert!(sql.contains("PARTITION BY event.uid ORDER BY event.log_offset ASC"), "{sql}");
     }
 
     #[test]

@@ -19,6 +19,30 @@ const AUDIT_BOOKKEEPING: [(Right, &str, &str); 8] = [
     (Right::Reader, "checklist_signatures", "SELECT"),
 ];
 
+/// What the writer reads of the alerts that it raised, so that the next step of one continues it; never their text.
+const ALERT_STEPS: [&str; 12] = [
+    "alert_event",
+    "alert_number",
+    "alert_sequence",
+    "alert_title",
+    "alert_type",
+    "correlation_id",
+    "database_name",
+    "factory_id",
+    "record_key",
+    "rule_code",
+    "severity",
+    "table_name",
+];
+
+/// The account of what came by routes and as rows, in `genims_internal`: positions move in the transaction of what they count.
+const ROUTING: [(&str, &str); 4] = [
+    ("route_positions", "SELECT, INSERT, UPDATE"),
+    ("refused_events", "SELECT, INSERT, UPDATE"),
+    ("route_gaps", "SELECT, INSERT, UPDATE"),
+    ("routed_facts", "SELECT, INSERT, UPDATE, DELETE"),
+];
+
 /// The databases that jobs fill, by way of staging tables.
 const FILLED: [&str; 2] = ["genims_reporting_db", "genims_analytics_db"];
 const STAGING: [&str; 4] = ["SELECT", "INSERT", "CREATE", "DROP"];
@@ -84,6 +108,36 @@ fn inside(name: &str, grantee: &str, database: &str, rights: &[&str]) -> Step {
     }
 }
 
+fn bookkeeping(name: &str, grantee: &str, table: &str, rights: &str) -> Step {
+    Step {
+        says: format!("account {name}: {} in genims_internal.{table}", rights.to_lowercase()),
+        holds: format!(
+            "SELECT COUNT(*) = {} FROM information_schema.table_privileges WHERE grantee = {grantee} \
+             AND table_schema = 'genims_internal' AND table_name = '{table}'",
+            rights.split(", ").count()
+        ),
+        make: format!("GRANT {rights} ON genims_internal.{table} TO '{name}'@'%'"),
+        renew: false,
+    }
+}
+
+fn alert_steps(name: &str, grantee: &str, database: &str) -> Step {
+    Step {
+        says: format!("account {name}: the steps of alerts in {database}"),
+        holds: format!(
+            "SELECT COUNT(*) = {} FROM information_schema.column_privileges WHERE grantee = {grantee} \
+             AND table_schema = '{database}' AND table_name = 'business_alerts' AND privilege_type = 'SELECT'",
+            ALERT_STEPS.len()
+        ),
+        make: format!(
+            "GRANT SELECT ({}) ON {}.business_alerts TO '{name}'@'%'",
+            ALERT_STEPS.join(", "),
+            quoted(Engine::Mysql, database)
+        ),
+        renew: false,
+    }
+}
+
 fn steps(database: &str, role: &Role) -> Vec<Step> {
     let (name, grantee) = (&role.name, format!("'''{}''@''%'''", role.name));
     let rights: &[&str] = match (role.right, database) {
@@ -120,18 +174,15 @@ fn steps(database: &str, role: &Role) -> Vec<Step> {
     if matches!(role.right, Right::Owner | Right::Writer) && FILLED.contains(&database) {
         steps.push(inside(name, &grantee, STAGING_DATABASE, &STAGING));
     }
+    if role.right != Right::Reader {
+        steps.extend(ROUTING.map(|(table, rights)| bookkeeping(name, &grantee, table, rights)));
+    }
     if database == "genims_audit_db" {
         let own = AUDIT_BOOKKEEPING.iter().filter(|(right, ..)| *right == role.right);
-        steps.extend(own.map(|(_, table, rights)| Step {
-            says: format!("account {name}: {} in genims_internal.{table}", rights.to_lowercase()),
-            holds: format!(
-                "SELECT COUNT(*) = {} FROM information_schema.table_privileges WHERE grantee = {grantee} \
-                 AND table_schema = 'genims_internal' AND table_name = '{table}'",
-                rights.split(", ").count()
-            ),
-            make: format!("GRANT {rights} ON genims_internal.{table} TO '{name}'@'%'"),
-            renew: false,
-        }));
+        steps.extend(own.map(|(_, table, rights)| bookkeeping(name, &grantee, table, rights)));
+        if role.right == Right::Writer {
+            steps.push(alert_steps(name, &grantee, database));
+        }
     }
     if let Some(password) = &role.password {
         let password = literal(Engine::Mysql, password);

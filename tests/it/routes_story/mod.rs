@@ -1,8 +1,14 @@
 //! What one machine's day does to the databases of all modules, on real servers, by the routes that the program comes with: a fault and its
-//! end, parts, energy, a tool, an operator, measured parts, two critical faults at once. What routes wrote obeys the rules of `verify`.
+//! end, parts, energy, a tool, an operator, measured parts, two critical faults at once; then facts and reports of it. What routes wrote obeys
+//! the rules of `verify`. The audit trail is written by the account that may only insert.
+//!
+//! - [`plant`]: what the databases hold before; [`watched`]: a machine whose hours, setups, bookings and condition are told
+
+mod plant;
+mod watched;
 
 use crate::harness::Harness;
-use crate::routes::{count, on_one_day, picture, plant, work};
+use crate::routes::{count, on_one_day, picture, work};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use crate::stream::{now_ms, send};
@@ -10,6 +16,7 @@ use crate::tally::sink;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use mysql_async::prelude::Queryable;
+use plant::{beside, characteristics, limit, only_insert_into_the_trail, order, people};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -17,8 +24,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![harness.trial("routes::a_fault_tells_its_story_in_every_database", story)]
 }
 
-/// All that have routes, and those that the routes look up.
-const MODULES: [&str; 15] = [
+/// All that have routes, those that the routes look up, and those that jobs fill.
+const MODULES: [&str; 17] = [
     "master",
     "operations",
     "production",
@@ -34,10 +41,12 @@ const MODULES: [&str; 15] = [
     "service",
     "tms",
     "supplier",
+    "reporting",
+    "analytics",
 ];
 
 /// Rules of config/verify that what routes write must obey.
-const RULES: [&str; 19] = [
+const RULES: [&str; 27] = [
     "balances_equal_movements",
     "stock_never_negative",
     "stock_value_is_quantity_times_price",
@@ -57,6 +66,14 @@ const RULES: [&str; 19] = [
     "tracking_events_in_order",
     "comments_within_ticket",
     "shipment_status_is_its_last_event",
+    "labor_lies_in_its_operation_and_shift",
+    "operation_hours_are_its_bookings",
+    "job_cost_is_material_labor_and_overhead",
+    "inspection_counts_its_defects",
+    "changeover_adds_up",
+    "current_meter_is_last_reading",
+    "chart_limits_and_capability",
+    "supplier_month_adds_up",
 ];
 
 pub(crate) fn mysql(harness: &'static Harness, plant: &Plant, query: &str) -> Vec<(String, String)> {
@@ -87,146 +104,12 @@ fn readings(sensor: &Sensor, at_ms: i64, values: &[f64]) -> Vec<(String, String)
     values.iter().enumerate().map(message).collect()
 }
 
-/// Another sensor of the same machine.
-fn beside(plant: &Plant, sensor: &Sensor) -> Sensor {
-    let query = format!(
-        "SELECT sensor_id, sensor_code FROM sensors WHERE machine_id = '{}' AND sensor_id <> '{}' ORDER BY sensor_id DESC LIMIT 1",
-        sensor.machine_id, sensor.sensor_id
-    );
-    let row = &plant.query("genims_master_db", &query)[0];
-    Sensor { sensor_id: row.get(0), sensor_code: row.get(1), ..sensor.clone() }
-}
-
-/// Limits that the test knows.
-fn limit(plant: &Plant, sensor: &Sensor, critical: f64, more: &str) {
-    plant.execute(
-        "genims_master_db",
-        &format!(
-            "UPDATE sensors SET measurement_range_min = 0, measurement_range_max = 200, warning_threshold_min = NULL, \
-             critical_threshold_min = NULL, critical_threshold_max = {critical}, {more} \
-             WHERE sensor_id = '{}'",
-            sensor.sensor_id
-        ),
-    );
-}
-
-/// The customer's order that the machine makes, in every module that knows of it.
-fn order(plant: &Plant, machine: &Sensor) {
-    let (id, plant_id) = (&machine.machine_id, &machine.factory_id);
-    plant.execute(
-        "genims_manufacturing_db",
-        &format!(
-            "UPDATE work_orders SET customer_id = 'CUS-1', sales_order_number = 'SO-NO-1', erp_order_id = 'PO-1' \
-             WHERE work_order_id = 'W-{id}'"
-        ),
-    );
-    plant.execute(
-        "genims_erp_db",
-        &format!(
-            "INSERT INTO units_of_measure (unit_code, unit_name, unit_symbol, dimension, base_unit_code, is_base_unit) \
-             VALUES ('EA', 'Each', 'ea', 'count', 'EA', true), ('KWH', 'Kilowatt hour', 'kWh', 'energy', 'KWH', true); \
-             INSERT INTO suppliers (supplier_id, supplier_code, supplier_name) VALUES ('SUP-1', 'SUP-1', 'Castings'); \
-             INSERT INTO materials (material_id, material_code, material_name, material_type, base_unit_of_measure, \
-             moving_average_cost, default_supplier_id) VALUES ('MAT-1', 'MAT-1', 'Pump', 'finished_good', 'EA', 12.5, NULL), \
-             ('MAT-2', 'MAT-2', 'Casting', 'component', 'EA', 3, 'SUP-1'); \
-             INSERT INTO inventory_locations (inventory_location_id, plant_id, location_code, location_name, location_type) \
-             VALUES ('IL-1', '{plant_id}', 'WIP1', 'Work in progress', 'work_in_progress'); \
-             INSERT INTO sales_orders (sales_order_id, sales_order_number, customer_id, order_date, order_status) \
-             VALUES ('SO-1', 'SO-NO-1', 'CUS-1', '2000-01-01', 'confirmed'); \
-             INSERT INTO production_orders (production_order_id, production_order_number, material_id, plant_id, order_quantity, \
-             basic_start_date, basic_end_date, system_status) \
-             VALUES ('PO-1', 'PO-1', 'MAT-1', '{plant_id}', 1000, '2000-01-01', '2099-01-01', 'released'); \
-             INSERT INTO cost_centers (cost_center_id, cost_center_code, cost_center_name, plant_id) \
-             VALUES ('CC-1', 'CC-1', 'Presses', '{plant_id}'); \
-             INSERT INTO work_centers (work_center_id, work_center_code, work_center_name) VALUES ('WC-1', 'WC-1', 'Presses'); \
-             INSERT INTO activity_rates (activity_rate_id, work_center_id, cost_center_id, activity_type, fiscal_year, valid_from, \
-             unit_of_measure, planned_quantity, variable_rate, total_rate, status) \
-             VALUES ('AR-1', 'WC-1', 'CC-1', 'energy', 2000, '2000-01-01', 'KWH', 1, 8, 8, 'released')"
-        ),
-    );
-    plant.execute(
-        "genims_wms_db",
-        &format!(
-            "INSERT INTO warehouses (warehouse_id, warehouse_code, warehouse_name, plant_id, warehouse_type) \
-             VALUES ('WH-1', 'WH-1', 'Goods', '{plant_id}', 'finished_goods')"
-        ),
-    );
-    plant.execute(
-        "genims_financial_db",
-        &format!(
-            "INSERT INTO fiscal_years (fiscal_year_id, fiscal_year, start_date, end_date) \
-             SELECT 'FY-' || year, year, make_date(year, 4, 1), make_date(year + 1, 3, 31) FROM generate_series(2000, 2100) AS year; \
-             INSERT INTO chart_of_accounts (account_id, account_code, account_name, account_type) \
-             VALUES ('ACC-1', '620100', 'Electricity', 'expense'), ('ACC-2', '213200', 'Accrued', 'liability'); \
-             INSERT INTO cost_centers (cost_center_id, cost_center_code, cost_center_name, cost_center_type, factory_id) \
-             VALUES ('CC-U', 'CC-U', 'Utilities', 'utilities', '{plant_id}')"
-        ),
-    );
-}
-
-/// Those who wait for the order, and the one who works at the machine, whose shift began two hours ago.
-fn people(plant: &Plant, machine: &Sensor, at_ms: i64) {
-    plant.execute(
-        "genims_crm_db",
-        "INSERT INTO accounts (account_id, account_number, customer_id, account_name) VALUES ('ACT-1', 'ACT-1', 'CUS-1', 'Pumps Ltd')",
-    );
-    plant.execute(
-        "genims_service_db",
-        "INSERT INTO service_tickets (ticket_id, ticket_number, account_id, subject, description, related_order_id, created_at) \
-         VALUES ('TKT-1', 'TKT-1', 'ACT-1', 'Where is it?', 'We wait.', 'SO-1', '2000-01-01'), \
-         ('TKT-2', 'TKT-2', 'ACT-1', 'Another', 'Of another order.', 'SO-2', '2000-01-01')",
-    );
-    plant.execute(
-        "genims_tms_db",
-        "INSERT INTO carriers (carrier_id, carrier_code, carrier_name) VALUES ('CAR-1', 'CAR-1', 'Lorries'); \
-         INSERT INTO shipments (shipment_id, shipment_number, carrier_id, sales_order_id) VALUES ('SHP-1', 'SHP-1', 'CAR-1', 'SO-1'); \
-         INSERT INTO tracking_events (event_id, shipment_id, event_type, event_timestamp) \
-         VALUES ('TEV-0000001', 'SHP-1', 'created', '2000-01-01')",
-    );
-    let zone = format!("SELECT timezone FROM factories WHERE factory_id = '{}'", machine.factory_id);
-    let zone: String = plant.query("genims_master_db", &zone)[0].get(0);
-    let local = format!("(to_timestamp({at_ms} / 1000.0) AT TIME ZONE '{zone}')");
-    plant.execute(
-        "genims_hr_db",
-        &format!(
-            "INSERT INTO employees (employee_id, employee_number, first_name, last_name, hire_date) \
-             VALUES ('EMP-T1', 'T1', 'Ada', 'Byron', '2000-01-01'); \
-             INSERT INTO shift_schedules (shift_id, shift_code, shift_name, start_time, end_time, break_duration_minutes, factory_id) \
-             VALUES ('SHI-1', 'S1', 'Test', ({local} - interval '2 hours')::time, ({local} + interval '6 hours')::time, 0, '{}'); \
-             INSERT INTO employee_shifts (employee_shift_id, employee_id, shift_id, effective_date, saturday, sunday) \
-             VALUES ('ES-1', 'EMP-T1', 'SHI-1', '2000-01-01', true, true)",
-            machine.factory_id
-        ),
-    );
-}
-
-/// A characteristic of the product, with its chart (47 to 53 about 50), and one of a bought component, both measured by the gauge.
-fn characteristics(plant: &Plant, gauge: &Sensor) {
-    limit(plant, gauge, 56.0, "warning_threshold_max = NULL, sensor_type = 'quality_bore', measurement_unit = 'mm'");
-    let gauge = &gauge.sensor_id;
-    plant.execute(
-        "genims_quality_db",
-        &format!(
-            "INSERT INTO control_plans (control_plan_id, control_plan_number, product_id, material_id, process_name, control_plan_title, \
-             version, revision_date, effective_date, plan_status) \
-             VALUES ('CP-1', 'CP-1', 'P1', NULL, 'Boring', 'Pump', '1', '2000-01-01', '2000-01-01', 'active'), \
-             ('CP-2', 'CP-2', NULL, 'MAT-2', 'Receiving', 'Casting', '1', '2000-01-01', '2000-01-01', 'active'); \
-             INSERT INTO control_plan_characteristics (characteristic_id, control_plan_id, process_step, characteristic_name, \
-             specification, measuring_equipment) \
-             VALUES ('CHR-00001', 'CP-1', 'Boring', 'Bore diameter', '50 +/- 6', '{gauge}'), \
-             ('CHR-00002', 'CP-2', 'Receiving', 'Bore diameter', '50 +/- 6', '{gauge}'); \
-             INSERT INTO spc_control_charts (chart_id, chart_number, process_name, characteristic_name, chart_type, subgroup_size, \
-             lower_control_limit, center_line, upper_control_limit) \
-             VALUES ('SPC-1', 'SPC-P-00001', 'Boring', 'Bore diameter', 'i_mr', 1, 47, 50, 53)"
-        ),
-    );
-}
-
 fn story(harness: &'static Harness) {
-    let plant = plant(harness, "[routes]\n", &MODULES);
-    let (sensor, other) = (plant.sensor(), plant.sensor());
-    let gauge = beside(&plant, &sensor);
-    for sensor in [&sensor, &other] {
+    let plant = crate::routes::plant(harness, "[routes]\n", &MODULES);
+    only_insert_into_the_trail(&plant);
+    let (sensor, other, third) = (plant.sensor(), plant.sensor(), plant.sensor());
+    let (gauge, fine) = (beside(&plant, &sensor), beside(&plant, &third));
+    for sensor in [&sensor, &other, &third] {
         work(&plant, &sensor.machine_id);
     }
     let at_ms = on_one_day(now_ms() - 600_000, 400_000);
@@ -236,15 +119,18 @@ fn story(harness: &'static Harness) {
     let second = beside(&plant, &other);
     limit(&plant, &other, 100.0, "warning_threshold_max = 90");
     limit(&plant, &second, 100.0, "warning_threshold_max = NULL");
+    plant::watched(&plant, &third, &fine);
     let checked: Value = serde_json::from_slice(&plant.cli(&["routes", "check", "--json"]).stdout).unwrap();
     let wrong: Vec<&Value> = checked.as_array().unwrap().iter().filter(|finding| !finding["error"].is_null()).collect();
     assert!(wrong.is_empty() && checked.as_array().unwrap().len() > 40, "{wrong:#?}");
+    is_only_tried(harness, &plant, &sensor);
     plant.serve();
     opens(harness, &plant, &sensor, at_ms);
     closes(harness, &plant, &sensor, at_ms);
     hits_the_order(harness, &plant, &sensor);
     is_measured(harness, &plant, &gauge, at_ms);
     fails_twice(harness, &plant, [&other, &second], at_ms);
+    watched::tells(harness, &plant, [&third, &fine], at_ms);
     let report = plant.idle();
     let routes = report["routes"].as_array().unwrap();
     let rows = |name: &str| routes.iter().find(|route| route["route"] == name).map(|route| route["rows_total"].clone());
@@ -255,7 +141,50 @@ fn story(harness: &'static Harness) {
         assert!(seen["count"].as_u64() > Some(0) && seen["p50"].as_f64() > Some(0.0), "{name}: {report:#}");
     }
     assert_eq!(report["identity_holds"], true);
+    is_reported(harness, &plant, &sensor);
     obeys_the_rules(&plant);
+}
+
+/// `genims routes test` shows what three kinds of databases would be told, and writes nothing.
+fn is_only_tried(harness: &'static Harness, plant: &Plant, sensor: &Sensor) {
+    let Sensor { machine_id, line_id, factory_id, .. } = sensor;
+    let at = "2026-02-03T04:05:06Z";
+    let event = json!({
+        "kind": "fault_opened", "at": at, "started_at": at, "machine_id": machine_id, "line_id": line_id, "factory_id": factory_id,
+        "fault_code": "E-TRIED", "severity": "high", "category": "control", "description": "tried", "detection_method": "plc",
+    });
+    fs::write(plant.folder.join("event.json"), event.to_string()).unwrap();
+    let told: Vec<Value> = serde_json::from_str(&plant.cli_ok(&["routes", "test", "event.json", "--json"])).unwrap();
+    for (route, column) in [
+        ("fault_downtime", "downtime_reason_code"),
+        ("fault_work_order", "source_document_id"),
+        ("fault_alert", "alert_title"),
+        ("high_fault_notice", "message"),
+    ] {
+        let found =
+            told.iter().find(|finding| finding["route"] == route).unwrap_or_else(|| panic!("{route}: {told:#?}"));
+        let text = found["rows"][0][column].as_str().unwrap_or_default();
+        assert!(text.contains("E-TRIED") || text == "tried", "{found:#}");
+    }
+    assert_eq!(count(plant, "genims_manufacturing_db", "downtime_events", "true"), 0);
+    assert_eq!(count(plant, "genims_maintenance_db", "work_orders", "true"), 0);
+    assert!(mysql(harness, plant, "SELECT alert_number, severity FROM business_alerts").is_empty());
+    assert!(plant.documents("notifications", doc! {}).is_empty());
+}
+
+/// Facts and reports, by the jobs that run each hour.
+fn is_reported(harness: &'static Harness, plant: &Plant, sensor: &Sensor) {
+    eventually("the jobs have run", PATIENCE, || {
+        plant.cli(&["etl", "run", "fault_facts", "machine_performance"]).status.success()
+    });
+    let query = format!(
+        "SELECT CAST((SELECT COUNT(*) FROM genims_analytics_db.fact_machine_fault AS fact \
+             JOIN genims_analytics_db.dim_fault_code AS code ON code.fault_code_key = fact.fault_code_key \
+             WHERE code.fault_code = 'E-77' AND fact.fault_status = 'resolved') AS CHAR), \
+         CAST((SELECT SUM(fault_count) FROM genims_reporting_db.machine_performance_daily WHERE machine_id = '{}') AS CHAR)",
+        sensor.machine_id
+    );
+    assert_eq!(mysql(harness, plant, &query), [("1".to_owned(), "1".to_owned())]);
 }
 
 fn opens(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64) {
@@ -323,6 +252,15 @@ fn closes(harness: &'static Harness, plant: &Plant, sensor: &Sensor, at_ms: i64)
     });
     let changes = plant.documents("machine_state_changes", doc! { "meta.machine_id": machine });
     assert_eq!(changes.len(), 3, "{changes:?}");
+    let resolved =
+        format!("machine_id = '{machine}' AND fault_code = 'E-77' AND status = 'resolved' AND downtime_minutes = 3");
+    eventually("the fault itself", PATIENCE, || plant.rows("machine_faults", &resolved) == 1);
+    eventually("its two documents", PATIENCE, || {
+        let told = |kind: &str| doc! { "meta.machine_id": machine, "fault_code": "E-77", "event_type": kind };
+        ["fault_opened", "fault_closed"]
+            .iter()
+            .all(|kind| plant.documents("machine_fault_events", told(kind)).len() == 1)
+    });
 }
 
 /// Stock, warehouse, books, people, customer, service, transport.
@@ -343,6 +281,9 @@ fn hits_the_order(_: &'static Harness, plant: &Plant, sensor: &Sensor) {
     let present = "employee_id = 'EMP-T1' AND attendance_status = 'late' AND late_minutes > 10 AND overtime_hours = 0 \
                    AND actual_hours = 0.08 AND clock_out_time = clock_in_time + interval '5 minutes'";
     expect("the operator's attendance", "genims_hr_db", "attendance_records", present);
+    let booked = "employee_id = 'EMP-T1' AND duration_minutes = 5 AND actual_hours = 0.08 AND NOT approved";
+    expect("the operator's booking", "genims_manufacturing_db", "labor_transactions", booked);
+    expect("the operation's hours", "genims_manufacturing_db", "work_order_operations", "labor_hours = 0.08");
     expect(
         "the task of the account's manager",
         "genims_crm_db",
@@ -378,6 +319,19 @@ fn is_measured(harness: &'static Harness, plant: &Plant, gauge: &Sensor, at_ms: 
         count(plant, "genims_supplier_db", "supplier_notifications", "supplier_id = 'SUP-1' AND reference_id = 'MAT-2'")
             == 1
     });
+    let month = "supplier_id = 'SUP-1' AND quantity_rejected = 1 AND defect_ppm = 1000000";
+    eventually("the supplier's month", PATIENCE, || {
+        count(plant, "genims_quality_db", "supplier_quality_metrics", month) == 1
+    });
+    let inspected =
+        "(SELECT sum(sample_size) AS parts, sum(defects_found) AS defects FROM quality_inspections) AS inspected";
+    let failed = "inspection_result = 'fail' AND defects_found = 1 AND measured_values ->> 'Bore diameter' = '57'";
+    // Of an hour each: the parts may be of two.
+    eventually("the inspection", PATIENCE, || {
+        count(plant, "genims_manufacturing_db", inspected, "parts = 7 AND defects = 1") == 1
+            && count(plant, "genims_manufacturing_db", "quality_inspections", failed) == 1
+            && count(plant, "genims_manufacturing_db", "defects", "quantity_affected = 1") == 1
+    });
     eventually("the measured parts", PATIENCE, || {
         let of = |result: &str| {
             let filter = doc! { "meta.characteristic_id": "CHR-00001", "meta.product_id": "P1", "result": result };
@@ -400,6 +354,8 @@ fn fails_twice(harness: &'static Harness, plant: &Plant, [one, two]: [&Sensor; 2
     for sensor in [one, two] {
         send(harness, plant, &readings(sensor, at_ms, &[150.0; 3]));
     }
+    let flagged = format!("sensor_id = '{}' AND is_above_critical", one.sensor_id);
+    eventually("the flagged readings", PATIENCE, || plant.rows("sensor_data", &flagged) == 3);
     eventually("two orders", PATIENCE, || {
         count(plant, "genims_maintenance_db", "work_orders", "priority = 'emergency'") == 2 && asset("breakdown")
     });
@@ -423,7 +379,7 @@ fn obeys_the_rules(plant: &Plant) {
     fs::create_dir(&folder).unwrap();
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/verify");
     let mut chosen = String::new();
-    for module in ["erp_a", "wms", "quality", "hr", "tms", "service"] {
+    for module in ["erp_a", "wms", "quality", "hr", "tms", "service", "manufacturing", "maintenance"] {
         let text = fs::read_to_string(format!("{shipped}/{module}.toml")).unwrap();
         for rule in
             text.split("[[rule]]").filter(|rule| RULES.iter().any(|name| rule.contains(&format!("name = \"{name}\""))))
