@@ -159,7 +159,7 @@ impl Plant {
 
 fn what_changes_is_stored(harness: &'static Harness) {
     let plant = Plant::new(harness);
-    let jobs = plant.jobs();
+    let (jobs, day) = (plant.jobs(), Utc::now().date_naive());
     let (success, told) = plant.etl(&[&["run"], &jobs.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
     assert!(success, "{told:?}");
     what_was_computed(&plant);
@@ -168,7 +168,9 @@ fn what_changes_is_stored(harness: &'static Harness) {
         "SELECT CONCAT_WS(' ', machine_performance_id, refreshed_at) FROM machine_performance_daily ORDER BY 1",
     );
     for job in &jobs {
-        assert_eq!(plant.days(job), 0, "nothing changed: {job}");
+        let days = plant.days(job);
+        // To jobs that say :today the next day is a change.
+        assert!(days == 0 || Utc::now().date_naive() > day, "nothing changed: {job}");
     }
     let again = plant.mysql(
         REPORTING,
@@ -352,7 +354,7 @@ fn a_run_that_is_killed(plant: &Plant) {
 /// A server that starts finds moments that it missed.
 fn what_was_missed_is_made_up_for(plant: &Plant) {
     plant.platform.execute(OPERATIONS, &plant.fault("E4", 3));
-    let earlier = "UPDATE genims_internal.etl_runs SET started_at = started_at - interval '3 hours'";
+    let earlier = "UPDATE genims_internal.etl_runs SET started_at = started_at - interval '30 hours'";
     plant.platform.execute(MASTER, earlier);
     let (folder, [http, mqtt]) = (plant.harness.folder("serving"), free_addresses());
     let mut environment = String::new();

@@ -1,6 +1,7 @@
 //! The files of config/etl, embedded at build time or read from a folder. Leaves: jobs whose names are unique, whose databases
 //! exist, and whose SQL names nothing that the job does not have. config/etl/README.md describes the form.
 
+use crate::days::{OF_DAYS, TODAY, says};
 use crate::error::EtlError;
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
@@ -30,10 +31,32 @@ pub struct Job {
     pub lookback_days: Option<i64>,
     /// Rows are measured against those before and after, so a day that changed changes the nearest ones, too.
     pub neighbours: bool,
+    /// Rows are those of months, so a day that changed changes all days of its month.
+    pub months: bool,
     pub watches: Vec<Watch>,
     pub extracts: Vec<Extract>,
     pub tables: Vec<Table>,
     pub reconciliations: Vec<Reconciliation>,
+}
+
+impl Job {
+    /// Whether its rows are those of days. A job of which no watch has an `at` computes its tables whole.
+    pub fn has_days(&self) -> bool {
+        self.watches.iter().any(|watch| watch.at.is_some())
+    }
+
+    /// Whether what it computes depends on the day on which it runs.
+    pub fn says_today(&self) -> bool {
+        self.texts().any(|sql| says(sql, TODAY))
+    }
+
+    /// All SQL of it.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let extracts = self.extracts.iter().map(|extract| extract.sql.as_str());
+        let tables = self.tables.iter().flat_map(|table| [Some(&table.sql), table.window.as_ref()]);
+        let compared = self.reconciliations.iter().flat_map(|made| [made.source.as_str(), made.target.as_str()]);
+        extracts.chain(tables.flatten().map(String::as_str)).chain(compared)
+    }
 }
 
 /// A table whose rows make days dirty; without `at` any change of it makes all of them dirty.
@@ -126,6 +149,8 @@ struct Written {
     lookback_days: Option<i64>,
     #[serde(default)]
     neighbours: bool,
+    #[serde(default)]
+    months: bool,
     watch: Vec<Watch>,
     extract: Vec<Extract>,
     table: Vec<Table>,
@@ -188,6 +213,7 @@ fn parse(registry: &Registry, name: &str, text: &str) -> Result<Job, String> {
         zone,
         lookback_days: written.lookback_days,
         neighbours: written.neighbours,
+        months: written.months,
         watches: written.watch,
         extracts: written.extract,
         tables: written.table,
@@ -209,9 +235,10 @@ fn check(registry: &Registry, job: &Job) -> Result<(), String> {
     for database in watched.chain(extracted).chain(compared) {
         is_of(registry, database, Engine::Postgresql)?;
     }
-    if !job.watches.iter().any(|watch| watch.at.is_some()) {
-        return Err("no [[watch]] has an `at`: nothing would ever be computed".to_owned());
+    if job.watches.is_empty() {
+        return Err("it needs a [[watch]]: nothing would ever be computed".to_owned());
     }
+    check_days(job)?;
     if job.tables.is_empty() || job.reconciliations.is_empty() {
         return Err("it needs a [[table]] that it fills and a [[reconcile]] by which that is proved".to_owned());
     }
@@ -238,6 +265,23 @@ fn check(registry: &Registry, job: &Job) -> Result<(), String> {
         if !known.insert(table.name.as_str()) {
             return Err(format!("{} is there twice", table.name));
         }
+    }
+    Ok(())
+}
+
+fn check_days(job: &Job) -> Result<(), String> {
+    if job.months && job.neighbours {
+        return Err("months have no neighbours: leave one of the two keys out".to_owned());
+    }
+    if job.has_days() {
+        return Ok(());
+    }
+    let of_days = OF_DAYS.into_iter().find(|name| job.texts().any(|sql| says(sql, name)));
+    if let Some(name) = of_days {
+        return Err(format!("no [[watch]] has an `at`, so the job has no days, and :{name} means nothing"));
+    }
+    if job.months || job.neighbours || job.lookback_days.is_some() {
+        return Err("no [[watch]] has an `at`: months, neighbours and lookback_days mean nothing".to_owned());
     }
     Ok(())
 }
@@ -316,13 +360,24 @@ target = "SELECT 1 AS k, 2 AS v"
             ("name = \"t\"", "name = \"T; DROP\"", "no name"),
             ("name = \"t\"", "name = \"faults\"", "twice"),
             ("window = \"d BETWEEN :first AND :last\"", "", "window"),
-            ("at = \"fault_start_time\"", "", "ever be computed"),
+            ("at = \"fault_start_time\"", "", ":first means nothing"),
+            ("zone = \"Asia/Kolkata\"", "months = true\nneighbours = true", "no neighbours"),
             ("key = [\"a\"]", "keys = [\"a\"]", "keys"),
             ("table = \"machine_faults\"", "table = \"machine_faults\"\nof = \"machines\"", "needs `by`"),
         ] {
             let error = parsed(&GOOD.replace(good, bad)).expect_err(bad);
             assert!(error.contains(told), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn a_job_without_days_computes_its_tables_whole() {
+        let whole = GOOD.replace("at = \"fault_start_time\"", "").replace("d BETWEEN :first AND :last", "TRUE");
+        let job = parsed(&whole).expect("a job");
+        assert!(!job.has_days() && !job.says_today());
+        assert!(parsed(&whole.replace("SELECT 1\"", "SELECT :today\"")).expect("a job").says_today());
+        let error = parsed(&format!("lookback_days = 3\n{whole}")).expect_err("no days to look back to");
+        assert!(error.contains("lookback_days mean nothing"), "{error}");
     }
 
     #[test]
