@@ -225,13 +225,13 @@ async fn postgres_fingerprints(platform: &Platform, database: &Database, all: &m
     }
 }
 
-/// When a job computed a row, and the number that the server gave it, are those of the run.
+/// When a job computed a row, and the numbers that the server gave rows and members of dimensions, are those of the run.
 async fn mysql_fingerprints(platform: &Platform, database: &Database, all: &mut BTreeMap<String, String>) {
     let url = platform.stack.mysql_url(&database.name);
     let mut connection = MysqlSettings::from_url(&database.name, &url).unwrap().connect().await.unwrap();
     let list = "SELECT table_name, CONCAT('IFNULL(`', column_name, '`, \'~\')') FROM information_schema.columns \
-                WHERE table_schema = DATABASE() AND extra NOT LIKE '%auto_increment%' AND column_name <> 'refreshed_at' \
-                ORDER BY table_name, ordinal_position";
+                WHERE table_schema = DATABASE() AND extra NOT LIKE '%auto_increment%' AND column_name NOT IN ('refreshed_at', 'loaded_at') \
+                AND (RIGHT(column_name, 4) <> '_key' OR RIGHT(column_name, 8) = 'date_key') ORDER BY table_name, ordinal_position";
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (table, column) in connection.query::<(String, String), _>(list).await.unwrap() {
         tables.entry(table).or_default().push(column);

@@ -99,6 +99,13 @@ pub fn months(days: &BTreeSet<NaiveDate>) -> Vec<Span> {
     groups
 }
 
+/// All days from the first of these to the last, and to today: what one day holds, those after it hold, too.
+pub fn onward(days: &BTreeSet<NaiveDate>, today: NaiveDate) -> BTreeSet<NaiveDate> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return BTreeSet::new() };
+    let last = today.max(*last);
+    first.iter_days().take_while(|day| *day <= last).collect()
+}
+
 fn later(first: NaiveDate, months: u32) -> Option<NaiveDate> {
     first.checked_add_months(Months::new(months))
 }
@@ -241,6 +248,14 @@ mod tests {
         let made = months(&days);
         assert!(made.iter().all(|group| group.days() <= 366 && group.first.day() == 1), "{made:?}");
         assert_eq!(made.last().map(|group| group.last), Some(day("2030-01-31")));
+    }
+
+    #[test]
+    fn a_day_reaches_to_today() {
+        let today = day("2026-03-02");
+        assert_eq!(onward(&set(&["2026-02-27"]), today), set(&["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"]));
+        assert_eq!(onward(&set(&["2026-03-02", "2026-03-04"]), today).len(), 3);
+        assert!(onward(&BTreeSet::new(), today).is_empty());
     }
 
     #[test]

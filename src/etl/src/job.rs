@@ -10,6 +10,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/etl");
 
@@ -33,6 +34,10 @@ pub struct Job {
     pub neighbours: bool,
     /// Rows are those of months, so a day that changed changes all days of its month.
     pub months: bool,
+    /// Each day has rows, whether anything happened on it, and a day that changed changes all that follow, up to today.
+    pub onward: bool,
+    /// The job whose rows its own refer to: it runs first, on snapshots that are not older.
+    pub after: Option<Arc<Job>>,
     pub watches: Vec<Watch>,
     pub extracts: Vec<Extract>,
     pub tables: Vec<Table>,
@@ -151,6 +156,9 @@ struct Written {
     neighbours: bool,
     #[serde(default)]
     months: bool,
+    #[serde(default)]
+    onward: bool,
+    after: Option<String>,
     watch: Vec<Watch>,
     extract: Vec<Extract>,
     table: Vec<Table>,
@@ -163,10 +171,10 @@ fn utc() -> String {
 
 /// All jobs by name: those built in, or those of a folder.
 pub fn load(registry: &Registry, folder: Option<&Path>) -> Result<Vec<Job>, EtlError> {
-    let mut jobs = Vec::new();
+    let mut parsed = Vec::new();
     let mut add = |file: &str, text: &str| -> Result<(), EtlError> {
         let name = file.trim_end_matches(".toml");
-        jobs.push(parse(registry, name, text).map_err(|cause| EtlError::File { file: file.to_owned(), cause })?);
+        parsed.push(parse(registry, name, text).map_err(|cause| EtlError::File { file: file.to_owned(), cause })?);
         Ok(())
     };
     match folder {
@@ -190,7 +198,27 @@ pub fn load(registry: &Registry, folder: Option<&Path>) -> Result<Vec<Job>, EtlE
             }
         }
     }
+    let mut jobs = joined(parsed)?;
     jobs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(jobs)
+}
+
+/// With the jobs that others come after in their places.
+fn joined(parsed: Vec<(Job, Option<String>)>) -> Result<Vec<Job>, EtlError> {
+    let firsts: Vec<Arc<Job>> =
+        parsed.iter().filter(|(_, after)| after.is_none()).map(|(job, _)| Arc::new(job.clone())).collect();
+    let mut jobs = Vec::with_capacity(parsed.len());
+    for (mut job, after) in parsed {
+        if let Some(name) = after {
+            let found = firsts.iter().find(|first| first.name == name && first.target == job.target);
+            let lacking = || EtlError::File {
+                file: format!("{}.toml", job.name),
+                cause: format!("after: there is no job {name} of {} that itself comes after none", job.target),
+            };
+            job.after = Some(found.cloned().ok_or_else(lacking)?);
+        }
+        jobs.push(job);
+    }
     Ok(jobs)
 }
 
@@ -202,7 +230,8 @@ pub fn named<'a>(jobs: &'a [Job], name: &str) -> Result<&'a Job, EtlError> {
     })
 }
 
-fn parse(registry: &Registry, name: &str, text: &str) -> Result<Job, String> {
+/// A job, and the name of that which it comes after.
+fn parse(registry: &Registry, name: &str, text: &str) -> Result<(Job, Option<String>), String> {
     let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
     let zone: Tz = written.zone.parse().map_err(|_| format!("zone {:?} is not an IANA time zone", written.zone))?;
     let job = Job {
@@ -214,13 +243,15 @@ fn parse(registry: &Registry, name: &str, text: &str) -> Result<Job, String> {
         lookback_days: written.lookback_days,
         neighbours: written.neighbours,
         months: written.months,
+        onward: written.onward,
+        after: None,
         watches: written.watch,
         extracts: written.extract,
         tables: written.table,
         reconciliations: written.reconcile,
     };
     check(registry, &job)?;
-    Ok(job)
+    Ok((job, written.after))
 }
 
 fn check(registry: &Registry, job: &Job) -> Result<(), String> {
@@ -270,8 +301,8 @@ fn check(registry: &Registry, job: &Job) -> Result<(), String> {
 }
 
 fn check_days(job: &Job) -> Result<(), String> {
-    if job.months && job.neighbours {
-        return Err("months have no neighbours: leave one of the two keys out".to_owned());
+    if [job.months, job.neighbours, job.onward].into_iter().filter(|said| *said).count() > 1 {
+        return Err("of months, neighbours and onward a job says one at most".to_owned());
     }
     if job.has_days() {
         return Ok(());
@@ -280,8 +311,8 @@ fn check_days(job: &Job) -> Result<(), String> {
     if let Some(name) = of_days {
         return Err(format!("no [[watch]] has an `at`, so the job has no days, and :{name} means nothing"));
     }
-    if job.months || job.neighbours || job.lookback_days.is_some() {
-        return Err("no [[watch]] has an `at`: months, neighbours and lookback_days mean nothing".to_owned());
+    if job.months || job.neighbours || job.onward || job.lookback_days.is_some() {
+        return Err("no [[watch]] has an `at`: months, neighbours, onward and lookback_days mean nothing".to_owned());
     }
     Ok(())
 }
@@ -339,7 +370,7 @@ target = "SELECT 1 AS k, 2 AS v"
 "#;
 
     fn parsed(text: &str) -> Result<Job, String> {
-        parse(&Registry::load(None).expect("the embedded registry"), "a_job", text)
+        parse(&Registry::load(None).expect("the embedded registry"), "a_job", text).map(|(job, _)| job)
     }
 
     #[test]
@@ -361,7 +392,7 @@ target = "SELECT 1 AS k, 2 AS v"
             ("name = \"t\"", "name = \"faults\"", "twice"),
             ("window = \"d BETWEEN :first AND :last\"", "", "window"),
             ("at = \"fault_start_time\"", "", ":first means nothing"),
-            ("zone = \"Asia/Kolkata\"", "months = true\nneighbours = true", "no neighbours"),
+            ("zone = \"Asia/Kolkata\"", "months = true\nneighbours = true", "one at most"),
             ("key = [\"a\"]", "keys = [\"a\"]", "keys"),
             ("table = \"machine_faults\"", "table = \"machine_faults\"\nof = \"machines\"", "needs `by`"),
         ] {
@@ -378,6 +409,19 @@ target = "SELECT 1 AS k, 2 AS v"
         assert!(parsed(&whole.replace("SELECT 1\"", "SELECT :today\"")).expect("a job").says_today());
         let error = parsed(&format!("lookback_days = 3\n{whole}")).expect_err("no days to look back to");
         assert!(error.contains("lookback_days mean nothing"), "{error}");
+    }
+
+    #[test]
+    fn a_job_comes_after_one_that_is_there() {
+        let named = |name: &str, after: Option<&str>| {
+            (Job { name: name.to_owned(), ..parsed(GOOD).expect("a job") }, after.map(str::to_owned))
+        };
+        let jobs = joined(vec![named("facts", Some("members")), named("members", None)]).expect("both");
+        assert_eq!(jobs[0].after.as_ref().map(|first| first.name.as_str()), Some("members"));
+        for after in ["facts", "nobody"] {
+            let error = joined(vec![named("facts", Some(after))]).expect_err(after).to_string();
+            assert!(error.contains("facts.toml") && error.contains(after), "{error}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::job::{Job, Reconciliation};
 use crate::source::SourceDatabase;
 use crate::target::TargetDatabase;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +21,8 @@ const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(4 * 3_600);
 const BACKFILL_DAYS_MAX: i64 = 3_660;
 /// Differences that a message names.
 const SHOWN_MAX: usize = 5;
-/// What the bookkeeping calls the day of the run, for jobs to which it matters.
+/// What the bookkeeping calls the day of the run, for jobs to which it matters: of one that says `:today` it concerns all days, of one
+/// whose days reach onward it is the last that was computed.
 const DAY_OF_RUN: &str = "today";
 
 /// Where the databases are.
@@ -74,17 +77,44 @@ struct Found {
     groups: Vec<Span>,
 }
 
-/// Runs a job; `Busy` when it is under way elsewhere.
+/// A job and why it runs.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    places: &'a Places,
+    job: &'a Job,
+    request: Request,
+    show: Show<'a>,
+}
+
+/// What happens between the snapshots of a run and its rows.
+type Before<'a> = LocalBoxFuture<'a, Result<(), EtlError>>;
+
+fn nothing<'a>() -> Before<'a> {
+    std::future::ready(Ok(())).boxed_local()
+}
+
+/// Runs a job; `Busy` when it is under way elsewhere. The job that it comes after runs once the snapshots are taken, on its own, which
+/// are not older: what the rows refer to it has seen.
 pub async fn run(places: &Places, job: &Job, request: Request, show: Show<'_>) -> Result<Done, EtlError> {
+    let task = Task { places, job, request, show };
+    let Some(first) = job.after.as_deref() else { return run_task(task, nothing()).await };
+    let kind = if request.backfill.is_some() { RunKind::Manual } else { request.kind };
+    let request = Request { kind, due_at: None, now: request.now, backfill: None };
+    let before = run_task(Task { job: first, request, ..task }, nothing()).map(|done| done.map(drop));
+    run_task(task, before.boxed_local()).await
+}
+
+async fn run_task(task: Task<'_>, before: Before<'_>) -> Result<Done, EtlError> {
+    let Task { job, request, .. } = task;
     if let Some(span) = request.backfill.filter(|span| !(1..=BACKFILL_DAYS_MAX).contains(&span.days())) {
         let (from, to) = (span.first.to_string(), span.last.to_string());
         return Err(EtlError::BadSpan { from, to, days_max: BACKFILL_DAYS_MAX });
     }
-    let bookkeeping = places.bookkeeping().await?;
+    let bookkeeping = task.places.bookkeeping().await?;
     let lease = bookkeeping.lease(&job.name).await?;
     let run_id = bookkeeping.begin(&job.name, request.kind, request.due_at).await?;
     let mut done = Done::default();
-    let work = work(places, job, request, (&bookkeeping, &lease), run_id, &mut done, show);
+    let work = work(task, before, (&bookkeeping, &lease), run_id, &mut done);
     let result = match tokio::time::timeout(RUN_MAX, work).await {
         Ok(result) => result,
         Err(_) => Err(EtlError::TooLong { job: job.name.clone(), minutes: RUN_MAX.as_secs() / 60 }),
@@ -94,14 +124,13 @@ pub async fn run(places: &Places, job: &Job, request: Request, show: Show<'_>) -
 }
 
 async fn work(
-    places: &Places,
-    job: &Job,
-    request: Request,
+    task: Task<'_>,
+    before: Before<'_>,
     (bookkeeping, lease): (&JobBookkeeping, &Lease),
     run_id: i64,
     done: &mut Done,
-    show: Show<'_>,
 ) -> Result<(), EtlError> {
+    let Task { places, job, request, show } = task;
     done.deep = job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
     let target = places.registry.get(&job.target)?;
     let target = TargetDatabase::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
@@ -112,6 +141,7 @@ async fn work(
     }
     let seen = sources.iter().map(|(database, source)| format!("{database} {}", source.snapshot));
     done.watermark = seen.collect::<Vec<_>>().join(", ");
+    before.await?;
     let today = request.now.with_timezone(&job.zone).date_naive();
     let mut run = Run { job, bookkeeping, lease, sources, target, today, show };
     run.clean(run_id).await?;
@@ -165,6 +195,9 @@ impl Run<'_> {
         if job.says_today() {
             now.insert((DAY_OF_RUN.to_owned(), WHOLE_TABLE), self.today.to_string());
         }
+        if job.onward {
+            now.insert((DAY_OF_RUN.to_owned(), self.today), "reached".to_owned());
+        }
         let stored = self.bookkeeping.digests(&job.name).await?;
         let groups = self.groups(&now, &stored, first, backfill);
         Ok(Found { now, stored, first, groups })
@@ -180,6 +213,9 @@ impl Run<'_> {
         let mut days = dirty(now, stored, first);
         if job.neighbours {
             days = days::with_neighbours(&days, &known(now, stored));
+        }
+        if job.onward {
+            days = days::onward(&days, self.today);
         }
         if let Some(span) = backfill {
             days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
