@@ -1,13 +1,14 @@
 //! `genims drill`: whether backups bring databases back, and how fast. Each database is saved, restored beside itself, counted against
 //! the manifest and dropped again; the database itself is only read.
 //!
-//! In: databases and a folder. Out: per database the seconds to save and to bring back (RTO), and how much a loss right now would cost
+//! In: databases and a location. Out: per database the seconds to save and to bring back (RTO), and how much a loss right now would cost
 //! (RPO): the seconds since the backup's moment, for what no log gives again. The latest drill of each database is kept beside its
 //! backups, in `drill.json`.
 
 use crate::backup::{self, BackupProgress};
 use crate::encryption::{Identities, Recipients};
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::restore::{self, RestoreRequest};
 use crate::{mongo, mysql, postgres};
 use chrono::{DateTime, Utc};
@@ -16,12 +17,11 @@ use genims_databases::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 /// What a copy is called.
 const SUFFIX: &str = "_drill";
-/// In the folder of backups.
+/// Beside the backups.
 const FILE: &str = "drill.json";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,10 +51,10 @@ impl DrillReport {
     }
 }
 
-/// What is known of the latest drills into a folder, by database; nothing where there was none.
-pub fn latest(folder: &Path) -> Result<BTreeMap<String, Drilled>, BackupError> {
-    let path = folder.join(FILE);
-    let text = match std::fs::read(&path) {
+/// What is known of the latest drills into it, by database; nothing where there was none.
+pub fn latest(folder: &Location) -> Result<BTreeMap<String, Drilled>, BackupError> {
+    let path = folder.path().join(FILE);
+    let text = match folder.read(FILE) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         text => text.map_err(BackupError::read(&path))?,
     };
@@ -62,13 +62,12 @@ pub fn latest(folder: &Path) -> Result<BTreeMap<String, Drilled>, BackupError> {
 }
 
 /// Keeps the report beside the backups, in place of what is known of the same databases.
-pub fn keep(folder: &Path, report: &DrillReport) -> Result<(), BackupError> {
+pub fn keep(folder: &Location, report: &DrillReport) -> Result<(), BackupError> {
     let mut all = latest(folder)?;
     all.extend(report.databases.iter().map(|drilled| (drilled.database.clone(), drilled.clone())));
-    let (path, draft) = (folder.join(FILE), folder.join(format!("{FILE}.draft")));
+    let path = folder.path().join(FILE);
     let text = serde_json::to_vec_pretty(&all).map_err(|error| BackupError::write(&path)(error.into()))?;
-    std::fs::write(&draft, text).map_err(BackupError::write(&draft))?;
-    std::fs::rename(&draft, &path).map_err(BackupError::write(&path))
+    folder.put(FILE, &text).map_err(BackupError::write(&path))
 }
 
 /// For whom the backups of a drill are encrypted, and what opens them; the whole is one thing, or what was saved stays shut.
@@ -98,7 +97,7 @@ pub async fn run(
     registry: &Registry,
     environment: &Environment,
     databases: &[&Database],
-    folder: &Path,
+    folder: &Location,
     keys: Option<DrillKeys<'_>>,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<DrillReport, BackupError> {
@@ -115,7 +114,7 @@ async fn one(
     registry: &Registry,
     environment: &Environment,
     database: &Database,
-    folder: &Path,
+    folder: &Location,
     keys: Option<DrillKeys<'_>>,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<Drilled, BackupError> {
@@ -149,7 +148,7 @@ async fn one(
     let wanted =
         RestoreRequest { database, environment, name: Some(&name), identities, replace: true, show: &restoring };
     // What it saved just now, and not what lies beside it, however new.
-    match restore::run(registry, &wanted, &path).await {
+    match restore::run(registry, &wanted, &folder.at(&path)).await {
         Ok(restored) => {
             drilled.restore_seconds = restored.seconds;
             let exposed = (Utc::now() - restored.backup_begun_at).num_milliseconds();
@@ -198,6 +197,7 @@ mod tests {
     #[test]
     fn the_latest_drill_of_each_database_is_kept() {
         let folder = tempfile::tempdir().expect("a folder");
+        let location = Location::from(folder.path());
         let drilled = |database: &str, restore_seconds| Drilled {
             database: database.to_owned(),
             engine: Engine::Postgresql,
@@ -209,13 +209,13 @@ mod tests {
             bytes: 1,
             error: None,
         };
-        assert!(latest(folder.path()).expect("none yet").is_empty());
+        assert!(latest(&location).expect("none yet").is_empty());
         for databases in [vec![drilled("a", 1.0), drilled("b", 1.0)], vec![drilled("b", 2.0)]] {
-            keep(folder.path(), &DrillReport { databases, seconds: 0.0 }).expect("kept");
+            keep(&location, &DrillReport { databases, seconds: 0.0 }).expect("kept");
         }
-        let known = latest(folder.path()).expect("readable");
+        let known = latest(&location).expect("readable");
         assert_eq!(known.values().map(|drilled| drilled.restore_seconds).collect::<Vec<_>>(), [1.0, 2.0]);
         std::fs::write(folder.path().join(FILE), "{").expect("written");
-        assert!(latest(folder.path()).expect_err("damaged").to_string().contains(FILE));
+        assert!(latest(&location).expect_err("damaged").to_string().contains(FILE));
     }
 }

@@ -1,15 +1,16 @@
-//! `genims backup list`: which backups a folder has. In: a folder, and what the registry and the environment say. Out: one entry for
+//! `genims backup list`: which backups there are. In: a location, and what the registry and the environment say. Out: one entry for
 //! each that lies there, the newest of each database first, and what it is; and which databases are due. Of files only the length is
 //! looked at: `genims restore` reads them. Invariant: a database's folder that cannot be read is an entry, and stops no other.
 
 pub use crate::candidates::Standing;
 use crate::candidates::{self, Candidate};
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::schedule;
 use chrono::{DateTime, Utc};
 use genims_databases::{Database, Environment, Registry};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedBackup {
@@ -61,17 +62,17 @@ impl Listing {
 pub fn list(
     registry: &Registry,
     environment: &Environment,
-    from: &Path,
+    from: &Location,
     now: DateTime<Utc>,
 ) -> Result<Listing, BackupError> {
-    std::fs::read_dir(from).map_err(BackupError::read(from))?;
+    from.check()?;
     let mut listing = Listing { backups: Vec::new(), missing: Vec::new(), due: Vec::new() };
     for database in registry.all() {
         let place = candidates::place(database, environment);
         match candidates::candidates(from, &database.name, place.as_deref(), now) {
             Ok(all) => listing.add(database, all, place.as_deref(), now),
             Err(error) => {
-                let path = from.join(&database.name);
+                let path = from.path().join(&database.name);
                 listing.backups.push(ListedBackup::unread(&database.name, path, error.to_string()));
             }
         }
@@ -118,12 +119,13 @@ impl ListedBackup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
     use crate::candidates::tests::{HR, PLACE, at, saved, saved_of};
 
     fn listed(root: &Path) -> Listing {
         let registry = Registry::load(None).expect("the embedded registry");
         let environment = Environment::from_pairs([("GENIMS_HR_DB_URL", format!("postgresql://u:p@{PLACE}"))]);
-        list(&registry, &environment, root, at(0)).expect("read")
+        list(&registry, &environment, &root.into(), at(0)).expect("read")
     }
 
     #[test]

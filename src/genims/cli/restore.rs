@@ -2,6 +2,7 @@
 
 use super::conclude;
 use clap::Args;
+use genims_backup::Location;
 use genims_backup::encryption::Identities;
 use genims_backup::restore::{self, RestoreReport, RestoreRequest};
 use genims_databases::{Environment, Registry};
@@ -16,7 +17,7 @@ pub(crate) struct RestoreArgs {
     /// Name or module
     #[arg(value_name = "DB")]
     database: String,
-    /// Folder that `genims backup` wrote to, for the newest complete backup in it, of its own server if there is one; or the folder of one backup
+    /// Folder that `genims backup` wrote to, or s3://BUCKET/PREFIX, for the newest complete backup in it, of its own server if there is one; or the folder of one backup
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
     /// Restore it under another name on the same server; nobody is given a way into the copy
@@ -37,6 +38,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
     let registry = Registry::load(None)?;
     let database = registry.get(&args.database)?;
     let identities = args.identity.as_deref().map(Identities::read).transpose()?;
+    let from = Location::named(&args.from, environment)?;
     let bar = genims_terminal::Progress::new("restore", "");
     let show = |what: &str| bar.show(what);
     let wanted = RestoreRequest {
@@ -47,7 +49,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
         replace: args.replace,
         show: &show,
     };
-    let report = restore::run(&registry, &wanted, &args.from).await;
+    let report = restore::run(&registry, &wanted, &from).await;
     drop(bar);
     let report = report?;
     conclude(&report, args.json, print, true)
