@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
 mod backup;
+mod backup_s3;
 mod bounds;
 mod broken;
 mod browser;
@@ -46,6 +47,7 @@ mod mirror;
 mod monitoring;
 mod mysql;
 mod numbers;
+mod object_service;
 mod one_step_back;
 mod package;
 mod passwords;
@@ -169,6 +171,7 @@ fn main() -> ExitCode {
         etl::tests,
         retention::tests,
         backup::tests,
+        backup_s3::tests,
         verify::tests,
         doctor::tests,
         checklist::tests,

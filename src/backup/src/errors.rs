@@ -22,10 +22,14 @@ pub enum BackupError {
     #[error("{path} cannot be read: {source}; mend the path or its permissions")]
     Read { path: String, source: io::Error },
 
-    #[error("{path} cannot be written: {source}; see that it is the right bucket and service, and what the account may do there")]
+    #[error(
+        "{path} cannot be written: {source}; see that it is the right bucket and service, and what the account may do there"
+    )]
     Put { path: String, source: io::Error },
 
-    #[error("{path} cannot be read: {source}; see that it is the right bucket and service, and what the account may do there")]
+    #[error(
+        "{path} cannot be read: {source}; see that it is the right bucket and service, and what the account may do there"
+    )]
     Get { path: String, source: io::Error },
 
     #[error("{place} is no place in S3: {cause}; write it as s3://BUCKET/PREFIX")]

@@ -119,8 +119,8 @@ impl ListedBackup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
     use crate::candidates::tests::{HR, PLACE, at, saved, saved_of};
+    use std::path::Path;
 
     fn listed(root: &Path) -> Listing {
         let registry = Registry::load(None).expect("the embedded registry");

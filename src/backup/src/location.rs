@@ -264,7 +264,8 @@ mod tests {
             assert_eq!(location.join("hr").key("x"), key);
             assert_eq!(location.at(&location.join("hr").path).key("x"), key, "as a report tells it");
         }
-        for place in ["s3://", "s3:///x", "s3://plant//x", "s3://plant/../other", "s3://plant/./x", "s3://k:p@plant/x"] {
+        for place in ["s3://", "s3:///x", "s3://plant//x", "s3://plant/../other", "s3://plant/./x", "s3://k:p@plant/x"]
+        {
             let said = named(place).expect_err(place);
             assert!(said.contains("s3://BUCKET/PREFIX") && !said.contains("k:p"), "{said}");
         }

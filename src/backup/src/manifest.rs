@@ -119,8 +119,9 @@ impl Manifest {
     /// What a backup says of itself; its other files are not looked at.
     pub fn read(folder: impl Into<Location>) -> Result<Self, BackupError> {
         let folder = folder.into();
-        let damaged = |file: &str, cause: String| {
-            BackupError::Damaged { file: folder.path().join(file).display().to_string(), cause }
+        let damaged = |file: &str, cause: String| BackupError::Damaged {
+            file: folder.path().join(file).display().to_string(),
+            cause,
         };
         let text = folder.read(FILE).map_err(|error| damaged(FILE, error.to_string()))?;
         let checksum = folder.read(CHECKSUM).map_err(|error| damaged(CHECKSUM, error.to_string()))?;

@@ -81,12 +81,12 @@ impl<'a> Saved<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
     use crate::encryption::tests::pair;
     use crate::manifest::Content;
     use crate::written::{FileEntry, Written, digest};
     use chrono::Utc;
     use genims_databases::Engine;
+    use std::path::Path;
 
     const TEXT: &[u8] = &[b'x'; 300_000];
 

@@ -159,3 +159,127 @@ impl Leaving {
         removed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::candidates::tests::{HR, at};
+    use crate::folder::{self, Going, Partial};
+    use crate::manifest::{Content, Manifest};
+    use crate::s3::Upload;
+    use crate::s3::tests::TestBucket;
+    use crate::written::Written;
+    use genims_databases::Engine;
+    use std::io::Write;
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    fn begun(bucket: &TestBucket, days: i64) -> Partial {
+        let partial = Partial::begin(bucket.location(), HR, at(days)).expect("begun");
+        let mut file = Written::create(partial.location(), "dump", None).expect("a file");
+        file.write(b"all rows").expect("written");
+        file.finish().expect("stored");
+        partial
+    }
+
+    fn saved(bucket: &TestBucket, days: i64) -> PathBuf {
+        let partial = begun(bucket, days);
+        let mut file = Written::create(partial.location(), "more", None).expect("a file");
+        file.write(b"more rows").expect("written");
+        let content = Content { files: vec![file.finish().expect("stored")], ..Content::default() };
+        let manifest = Manifest::new(HR, Engine::Postgresql, "h:1/d".to_owned(), at(days), None, content);
+        manifest.write(partial.location()).expect("written");
+        partial.complete().expect("complete")
+    }
+
+    fn listed(bucket: &TestBucket) -> Vec<PathBuf> {
+        let all = folder::backups(bucket.location(), HR).expect("listed");
+        all.iter().map(|backup| backup.path().to_owned()).collect()
+    }
+
+    /// All files of the bucket are as old as this.
+    fn age(folder: &Path, days: u64) {
+        let then = SystemTime::now() - Duration::from_secs(days * 86_400);
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("read").path();
+            if path.is_dir() {
+                age(&path, days);
+            } else {
+                let file = std::fs::File::options().write(true).open(&path).expect("a file");
+                file.set_modified(then).expect("set");
+            }
+        }
+    }
+
+    #[test]
+    fn a_backup_is_what_has_its_manifest_and_reads_as_it_was_written() {
+        let bucket = TestBucket::new();
+        let backup = saved(&bucket, -1);
+        assert_eq!(backup, Path::new("s3://plant/genims/genims_hr_db/20231113T221320.000Z"));
+        let open = begun(&bucket, 0);
+        assert_eq!(listed(&bucket), [backup.clone()], "what is in the making is none");
+        let twice = Partial::begin(bucket.location(), HR, at(0)).err().expect("two of one name").to_string();
+        assert!(twice.contains("in the making"), "{twice}");
+        drop(open);
+        assert!(!bucket.folder.path().join("plant/genims/genims_hr_db/20231114T221320.000Z/dump").exists());
+        let at = bucket.location().at(&backup);
+        let manifest = Manifest::read(&at).expect("read");
+        manifest.verify(&at, None, &|_| ()).expect("whole");
+        at.put("more", b"less rows").expect("altered");
+        assert!(manifest.verify(&at, None, &|_| ()).expect_err("altered").to_string().contains("SHA-256"));
+        at.remove("more").expect("removed");
+        let said = manifest.verify(&at, None, &|_| ()).expect_err("it is gone").to_string();
+        assert!(said.contains("s3://plant/genims/genims_hr_db/20231113T221320.000Z/more"), "{said}");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_goes_when_it_is_old_and_with_it_its_parts() {
+        let bucket = TestBucket::new();
+        let whole = saved(&bucket, -3);
+        std::mem::forget(begun(&bucket, -2));
+        let key = "genims/genims_hr_db/20231112T221320.000Z/large";
+        let mut upload = Upload::new(bucket.store(), key.to_owned());
+        upload.write_all(&vec![7; 6 * 1024 * 1024]).expect("taken");
+        std::mem::forget(upload);
+        bucket.location().join(HR).join("notes").put("who.txt", b"somebody's").expect("put");
+        let objects = bucket.folder.path().join("plant");
+        age(&objects, 6);
+        drop(begun(&bucket, 0));
+        assert!(!bucket.parts().is_empty() && files_of(&bucket.location().join(HR)).expect("listed").len() == 3);
+        age(&objects, 8);
+        drop(begun(&bucket, 0));
+        let left = files_of(&bucket.location().join(HR)).expect("listed");
+        assert_eq!(left.keys().collect::<Vec<_>>(), ["20231111T221320.000Z", "notes"]);
+        assert!(bucket.parts().is_empty(), "{:?}", bucket.parts());
+        assert_eq!(listed(&bucket), [whole]);
+    }
+
+    #[test]
+    fn what_goes_is_gone_and_not_while_somebody_restores_from_it() {
+        let bucket = TestBucket::new();
+        let root = bucket.location();
+        let (older, newer) = (saved(&bucket, -2), saved(&bucket, -1));
+        let held = folder::hold(root.at(&older)).expect("free").expect("told");
+        let said = Going::begin(&root, HR, &older).err().expect("in use").to_string();
+        assert!(said.contains("restores from it"), "{said}");
+        drop(held);
+        let going = Going::begin(&root, HR, &older).expect("free").expect("there");
+        let late = folder::hold(root.at(&older)).expect_err("too late").to_string();
+        assert!(late.contains("being removed"), "{late}");
+        drop(going);
+        drop(folder::hold(root.at(&older)).expect("it stays").expect("told"));
+        Going::begin(&root, HR, &older).expect("free").expect("there").remove().expect("removed");
+        assert!(Going::begin(&root, HR, &older).expect("nothing to do").is_none());
+        assert_eq!(listed(&bucket), [newer]);
+        assert_eq!(files_of(&root.join(HR)).expect("listed").len(), 1, "all of it is gone");
+    }
+
+    #[test]
+    fn a_removal_that_was_killed_is_ended_by_the_next_run() {
+        let bucket = TestBucket::new();
+        let backup = bucket.location().at(&saved(&bucket, -2));
+        backup.put(GOING, b"now").and_then(|()| backup.remove(manifest::FILE)).expect("half of a removal");
+        drop(begun(&bucket, 0));
+        assert!(files_of(&bucket.location().join(HR)).expect("listed").is_empty());
+    }
+}

@@ -105,7 +105,8 @@ pub fn open_to_others(file: &Metadata) -> Option<u32> {
 
 /// Whether others must not read it: a password by its name, or within a URL.
 fn is_secret(name: &str, value: &str) -> bool {
-    let is_named_so = ["PASSWORD", "SECRET", "TOKEN", "_PWD", "SECRET_ACCESS_KEY"].iter().any(|end| name.ends_with(end));
+    let is_named_so =
+        ["PASSWORD", "SECRET", "TOKEN", "_PWD", "SECRET_ACCESS_KEY"].iter().any(|end| name.ends_with(end));
     let login = value.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(login, _)| login);
     let has_password = login.and_then(|login| login.split_once(':')).is_some_and(|(_, password)| !password.is_empty());
     !value.is_empty() && (is_named_so || has_password)

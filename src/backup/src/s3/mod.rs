@@ -10,7 +10,7 @@
 mod download;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod upload;
 
 pub(crate) use download::Download;

@@ -72,8 +72,7 @@ pub(super) fn agent(place: &str, bucket: &Bucket) -> Result<Agent, BackupError> 
     if bucket.base_url().scheme() != "https" {
         return Ok(config.build().into());
     }
-    let roots: Vec<_> =
-        roots::certificates(place)?.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+    let roots: Vec<_> = roots::certificates(place)?.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&roots))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
