@@ -239,7 +239,7 @@ mod tests {
         std::mem::forget(begun(&bucket, -2));
         let key = "genims/genims_hr_db/20231112T221320.000Z/large";
         let mut upload = Upload::new(bucket.store(), key.to_owned());
-        upload.write_all(&vec![7; 6 * 1024 * 1024]).expect("taken");
+        upload.write_all(&vec![7_u8; 6 * 1024 * 1024]).expect("taken");
         std::mem::forget(upload);
         bucket.location().join(HR).join("notes").put("who.txt", b"somebody's").expect("put");
         let objects = bucket.folder.path().join("plant");
