@@ -50,11 +50,9 @@ fn a_database_comes_back(harness: &'static Harness) {
     let (identity, recipients) = (keys.join("ada"), keys.join("ada.recipients"));
     age_pair(&identity, &recipients);
     let (identity, recipients) = (identity.to_str().unwrap(), recipients.to_str().unwrap());
-    let save = || {
-        let databases = ["backup", "servers", "hr", "reporting", "production"];
-        let options = ["--to", to, "--recipients-file", recipients, "--json"];
-        done(&platform, &[&databases[..], &options[..]].concat())
-    };
+    let databases = ["backup", "servers", "hr", "reporting", "production"];
+    let words = [&databases[..], &["--to", to, "--recipients-file", recipients, "--json"]].concat();
+    let save = || done(&platform, &words);
     let back = |module: &str, name: &str, point: DateTime<Utc>| -> Vec<String> {
         let point = point.to_rfc3339();
         let words = ["restore", module, "--from", to, "--as", name, "--point", point.as_str(), "--identity", identity];
@@ -110,9 +108,28 @@ fn a_database_comes_back(harness: &'static Harness) {
         std::fs::remove_dir_all(&log[log.len() - 2]).unwrap();
         refusal(&back(module, &format!("{module}_never"), later), &["lacks a part", "nothing was restored"]);
     }
-    // What cannot be followed any more is begun anew, and says so.
-    let anew = save();
-    assert_eq!(copied(&anew), 2, "{anew:#}");
-    let told = anew["servers"].as_array().unwrap().iter().all(|one| one["remark"].as_str().is_some());
-    assert!(told, "{anew:#}");
+    what_cannot_be_followed_is_begun_anew(&platform, &words, later);
+    another_server_is_not_taken_for_the_same(&platform, &words);
+}
+
+/// And says so.
+fn what_cannot_be_followed_is_begun_anew(platform: &Platform, save: &[&str], since: DateTime<Utc>) {
+    let anew = done(platform, save);
+    let servers = anew["servers"].as_array().unwrap();
+    assert_eq!(servers.len(), 2, "{anew:#}");
+    for server in servers {
+        assert!(server["copied"].is_string() && server["remark"].is_string(), "{server:#}");
+        let held = server["held"].as_array().unwrap().last().unwrap();
+        let until: DateTime<Utc> = held["until"].as_str().unwrap().parse().unwrap();
+        assert!(until > since, "the new copy leads nowhere: {server:#}");
+    }
+}
+
+/// Its log has files of the names that come next, and what is in them comes behind something else.
+fn another_server_is_not_taken_for_the_same(platform: &Platform, save: &[&str]) {
+    platform.mysql("genims_reporting_db", "RESET MASTER");
+    for _ in 0..50 {
+        platform.mysql("genims_reporting_db", "FLUSH BINARY LOGS");
+    }
+    refused(platform, save, &["does not go on with", "nothing was saved", "move that folder away"]);
 }

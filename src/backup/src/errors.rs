@@ -163,8 +163,8 @@ pub enum BackupError {
     NoServerLog { place: String, lacks: &'static str, remedy: &'static str },
 
     #[error(
-        "{place}: the server's log is behind what {folder} has of it, so the server is an older copy of itself, or a new one at the \
-         same place; nothing was saved: move that folder away, and what follows begins anew"
+        "{place}: the server's log does not go on with what {folder} has of it, so the server is an older copy of itself, or a new one \
+         at the same place; nothing was saved: move that folder away, and what follows begins anew"
     )]
     WentBack { place: String, folder: String },
 

@@ -59,7 +59,8 @@ pub struct Content {
     /// Roles that its rights were granted to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-    /// Where the server's binary log stood, as its dump tool says it.
+    /// Where the server's binary log stood, as its dump tool says it; of a part of that log, what was committed before the next begins,
+    /// by its GTIDs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binlog: Option<String>,
     /// Collections that the stream went on writing: they are complete up to the log positions, and may hold parts of what came

@@ -1,10 +1,12 @@
 //! A folder in passing, where a private server lives while a database is brought to a moment: below TMPDIR, or in /var/tmp, which has
-//! the room of a disk. In: the account that the server runs as where we are root, which servers refuse. Out: files that are its.
-//! Invariants: nobody else can enter it; it goes with its handle.
+//! the room of a disk. In: the account that the server runs as where we are root, which servers refuse. Out: files that are its, and a
+//! folder beside it for what is ours alone. Invariants: nobody else can enter either; both go with their handle; no link that the
+//! server's account puts there leads us to a file of somebody else's.
 
 use crate::errors::BackupError;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use rustix::fs::{Mode, OFlags};
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, fchown, lchown};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -16,6 +18,7 @@ const PATH_BYTES_MAX: usize = 107 - "/.s.PGSQL.65535".len();
 #[derive(Debug)]
 pub(crate) struct Scratch {
     folder: TempDir,
+    ours: TempDir,
     /// User and group; none: ours.
     pub(crate) account: Option<(u32, u32)>,
 }
@@ -24,9 +27,12 @@ impl Scratch {
     pub(crate) fn new(user: &'static str) -> Result<Self, BackupError> {
         let account = if rustix::process::geteuid().is_root() { Some(account(user)?) } else { None };
         let parent = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from(USUAL), PathBuf::from);
-        let ours = Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix(PREFIX).permissions(ours).tempdir_in(&parent);
-        let scratch = Self { folder: made.map_err(BackupError::write(&parent))?, account };
+        let make = || {
+            let only_us = Permissions::from_mode(0o700);
+            let made = tempfile::Builder::new().prefix(PREFIX).permissions(only_us).tempdir_in(&parent);
+            made.map_err(BackupError::write(&parent))
+        };
+        let scratch = Self { folder: make()?, ours: make()?, account };
         if scratch.path().as_os_str().len() > PATH_BYTES_MAX {
             let path = scratch.path().display().to_string();
             return Err(BackupError::LongPath { path, max: PATH_BYTES_MAX });
@@ -35,24 +41,30 @@ impl Scratch {
         Ok(scratch)
     }
 
+    /// For what we write and the server never reads: in its folder it could be exchanged under our hands.
+    pub(crate) fn ours(&self) -> &Path {
+        self.ours.path()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     pub(crate) fn make_dir(&self, name: &str) -> Result<PathBuf, BackupError> {
         let path = self.path().join(name);
-        fs::create_dir(&path).map_err(BackupError::write(&path))?;
-        fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(BackupError::write(&path))?;
+        DirBuilder::new().mode(0o700).create(&path).map_err(BackupError::write(&path))?;
         self.own(&path)?;
         Ok(path)
     }
 
     /// To write anywhere in; what is there already stays.
     pub(crate) fn open(&self, path: &Path) -> Result<File, BackupError> {
-        let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(false).write(true).mode(0o600).open(path);
-        let file = file.map_err(BackupError::write(path))?;
-        self.own(path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
+        let file = opened.map(File::from).map_err(|error| BackupError::write(path)(error.into()))?;
+        if let Some((user, group)) = self.account {
+            fchown(&file, Some(user), Some(group)).map_err(BackupError::write(path))?;
+        }
         Ok(file)
     }
 
@@ -65,13 +77,13 @@ impl Scratch {
 
     fn own(&self, path: &Path) -> Result<(), BackupError> {
         let Some((user, group)) = self.account else { return Ok(()) };
-        chown(path, Some(user), Some(group)).map_err(BackupError::write(path))
+        lchown(path, Some(user), Some(group)).map_err(BackupError::write(path))
     }
 }
 
 fn account(user: &'static str) -> Result<(u32, u32), BackupError> {
     let path = Path::new("/etc/passwd");
-    let passwd = fs::read_to_string(path).map_err(BackupError::read(path))?;
+    let passwd = std::fs::read_to_string(path).map_err(BackupError::read(path))?;
     find_account(&passwd, user).ok_or(BackupError::NoAccount { user })
 }
 
@@ -94,5 +106,17 @@ mod tests {
         let passwd = "mysql2:x:7:8::/:/bin/sh\nmysql:x:102:105:MySQL Server,,,:/nonexistent:/bin/false\n";
         assert_eq!(find_account(passwd, "mysql"), Some((102, 105)));
         assert_eq!(find_account(passwd, "nobody"), None);
+    }
+
+    #[test]
+    fn a_link_in_it_leads_nowhere() {
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let (file, scratch) = (elsewhere.path().join("kept"), Scratch::new("root").expect("a folder"));
+        std::fs::write(&file, "kept").expect("written");
+        let link = scratch.path().join("private.conf");
+        std::os::unix::fs::symlink(&file, &link).expect("linked");
+        assert!(scratch.write(&link, "").is_err());
+        assert_eq!(std::fs::read_to_string(&file).expect("there"), "kept");
+        assert_ne!(scratch.ours(), scratch.path());
     }
 }

@@ -6,6 +6,7 @@ use genims_backup::backup::BackupProgress;
 use genims_backup::encryption::Recipients;
 use genims_backup::servers::{self, HeldSpan, KeptServer, ServersReport};
 use genims_databases::{Database, Environment, Registry};
+use genims_model::counted;
 use genims_terminal::{Progress, say};
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ fn print(report: &ServersReport) {
         say!("no moments of their own: {}", report.left_out.join(", "));
     }
     let kept = report.servers.iter().filter(|server| server.error.is_none()).count();
-    say!("{kept} of {} servers kept, {:.2} s", report.servers.len(), report.seconds);
+    say!("{kept} of {} kept, {:.2} s", counted(report.servers.len(), "server"), report.seconds);
     print_encrypted(&report.encrypted_for);
 }
 
@@ -52,7 +53,7 @@ fn print_server(server: &KeptServer) {
         say!("    {remark}: moments between are not held");
     }
     if server.removed > 0 {
-        say!("    {} older copies removed", server.removed);
+        say!("    {} removed", counted(server.removed, "older copy"));
     }
 }
 

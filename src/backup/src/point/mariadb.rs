@@ -172,7 +172,8 @@ async fn statements_until(
     let Some((first, start)) = position else {
         return Err(damaged(&base.path, "its manifest does not say where the binary log stood"));
     };
-    let folder = scratch.make_dir("binlog")?;
+    let folder = scratch.ours().join("binlog");
+    std::fs::create_dir(&folder).map_err(BackupError::write(&folder))?;
     let mut files = Vec::new();
     for part in &chain.log {
         let saved = Saved::new(&part.path, &part.manifest, wanted.identities)?;
@@ -194,7 +195,7 @@ async fn statements_until(
         return Err(damaged(&base.path, "the file of the log that it was taken in is not in what follows it"));
     }
     let program = programs::located("mariadb-binlog", CLIENTS)?;
-    let statements = scratch.path().join("statements.sql");
+    let statements = scratch.ours().join("statements.sql");
     let mut arguments = vec![
         "--no-defaults".to_owned(),
         format!("--start-position={start}"),

@@ -132,7 +132,7 @@ async fn save(
     point: DateTime<Utc>,
 ) -> Result<PathBuf, BackupError> {
     let database: &Database = wanted.database;
-    let folder = scratch.path().join("backup");
+    let folder = scratch.ours().join("backup");
     std::fs::create_dir(&folder).map_err(BackupError::write(&folder))?;
     let (bytes, recipients, location) = (AtomicU64::new(0), None, Location::from(&folder));
     let show = |_: BackupProgress<'_>| {};

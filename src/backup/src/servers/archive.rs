@@ -96,6 +96,12 @@ impl Archive {
         self.log.iter().filter(|part| part.span.history == history).map(|part| part.span.to).max()
     }
 
+    /// What the newest part of a history's log says of where the next begins.
+    pub(crate) fn mark(&self, history: &str) -> Option<&str> {
+        let newest = self.log.iter().filter(|part| part.span.history == history).max_by_key(|part| part.span.to)?;
+        newest.manifest.content.binlog.as_deref()
+    }
+
     /// Whether the newest copy is of this history, and its log goes on without a gap to where the next part begins.
     pub(crate) fn is_followed(&self, history: &str, next: u64) -> bool {
         let newest = self.bases.last().filter(|base| base.span.history == history);

@@ -1,8 +1,8 @@
 //! MariaDB: copies of a whole server by its dump tool, and the files of its binary log since, as they are.
 //!
 //! In: a login that may read the log. Out: what was kept. Invariants: only files that the server has closed are taken, each of the
-//! length that it says; each part of the log begins with the file behind the one before, or a new copy is made. Accounts are no part of
-//! a copy: provisioning makes them.
+//! length that it says; each part of the log begins with the file behind the one before, or a new copy is made; a server that was made
+//! anew is told from the one before it, whatever its files are called. Accounts are no part of a copy: provisioning makes them.
 
 use super::archive::{Archive, BASE, LOG};
 use super::keeping::{Keeping, Kept, make_receiving, remove_receiving, went_back};
@@ -27,6 +27,8 @@ const PIECE: usize = 256 * 1024;
 /// Those of the server itself.
 const DATABASES: &str = "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN \
      ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY 1";
+/// Of the beginning of a file.
+const BEFORE: &str = "SELECT BINLOG_GTID_POS(?, 4)";
 const NOW_US: &str = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
 /// A server, by a login that may read its log.
@@ -59,10 +61,14 @@ pub(crate) async fn connect(
         if !is_mariadb(&server_version) {
             return Err(lacks("this is MySQL, and only MariaDB is copied whole", "keep its log by its own tools"));
         }
-        let Some(basename) = basename else {
+        let Some((basename, format)) = basename else {
             let remedy = "set log_bin, binlog_format = ROW and log_bin_trust_function_creators = 1, and restart it";
             return Err(lacks("it keeps no binary log", remedy));
         };
+        if format == "STATEMENT" {
+            let remedy = "set binlog_format = ROW, and restart what is connected";
+            return Err(lacks("its binary log has statements, which need not do the same again", remedy));
+        }
         let listed = files(&mut connection).await;
         disconnect(connection).await;
         match listed {
@@ -74,10 +80,11 @@ pub(crate) async fn connect(
     Err(refused.map_or_else(none, BackupError::from))
 }
 
-/// None where it keeps no log.
-async fn basename(connection: &mut MysqlConnection) -> Result<Option<String>, Error> {
-    let found: Option<(i64, Option<String>)> = connection.query_first("SELECT @@log_bin, @@log_bin_basename").await?;
-    Ok(found.and_then(|(is_on, path)| path.filter(|_| is_on == 1)))
+/// And what is written into it; none where it keeps no log.
+async fn basename(connection: &mut MysqlConnection) -> Result<Option<(String, String)>, Error> {
+    let query = "SELECT @@log_bin, @@log_bin_basename, @@global.binlog_format";
+    let found: Option<(i64, Option<String>, String)> = connection.query_first(query).await?;
+    Ok(found.and_then(|(is_on, path, format)| Some((path.filter(|_| is_on == 1)?, format))))
 }
 
 /// Name and length, the one that is written to last.
@@ -95,13 +102,20 @@ impl BinlogServer {
         is_due: bool,
     ) -> Result<Kept, BackupError> {
         let mut connection = self.settings.connect_to_server().await?;
-        let numbers: Vec<u64> = self.listed(&mut connection).await?.iter().map(|(number, ..)| *number).collect();
-        let (first, last) = (numbers.first().copied().unwrap_or(1), numbers.last().copied().unwrap_or(1));
+        let listed = self.listed(&mut connection).await?;
+        let number = |file: Option<&(u64, String, u64)>| file.map_or(1, |(number, ..)| *number);
+        let (first, last) = (number(listed.first()), number(listed.last()));
         let next = archive.end(self.history());
         if next.is_some_and(|next| next > last) {
             return Err(went_back(keeping));
         }
         let next = next.filter(|next| *next >= first);
+        let follows = listed.iter().find(|(number, ..)| Some(*number) == next);
+        if let (Some((_, name, _)), Some(mark)) = (follows, archive.mark(self.history()))
+            && self.before(&mut connection, name).await?.is_none_or(|before| before != mark)
+        {
+            return Err(went_back(keeping));
+        }
         let is_followed = next.is_some_and(|next| archive.is_followed(self.history(), next));
         let mut kept = Kept::default();
         let mut from = next;
@@ -126,6 +140,12 @@ impl BinlogServer {
     async fn listed(&self, connection: &mut MysqlConnection) -> Result<Vec<(u64, String, u64)>, BackupError> {
         let files = files(connection).await.map_err(|error| self.settings.error(error))?;
         Ok(files.into_iter().filter_map(|(name, length)| Some((number(&name)?, name, length))).collect())
+    }
+
+    /// What was committed before a file of the log, by its GTIDs; none of a file that is not there.
+    async fn before(&self, connection: &mut MysqlConnection, name: &str) -> Result<Option<String>, BackupError> {
+        let before: Result<Option<Option<String>>, Error> = connection.exec_first(BEFORE, (name,)).await;
+        Ok(before.map_err(|error| self.settings.error(error))?.flatten())
     }
 
     async fn now(&self, connection: &mut MysqlConnection) -> Result<Option<DateTime<Utc>>, BackupError> {
@@ -188,7 +208,7 @@ impl BinlogServer {
         // What was committed by then lies in files that nobody writes to any more.
         connection.query_drop("FLUSH BINARY LOGS").await.map_err(|error| self.settings.error(error))?;
         let mut closed = self.listed(connection).await?;
-        let open = closed.pop().map_or(from, |(number, ..)| number);
+        let (open, opened) = closed.pop().map_or((from, String::new()), |(number, name, _)| (number, name));
         closed.retain(|(number, ..)| *number >= from);
         if closed.len() as u64 != open.saturating_sub(from) {
             let remedy = "let it keep them for longer (binlog_expire_logs_seconds), and run this again";
@@ -203,8 +223,9 @@ impl BinlogServer {
             received.push(self.receive(keeping, &program, &partial, &receiving, (name, *length)).await?);
         }
         remove_receiving(&receiving)?;
+        let binlog = self.before(connection, &opened).await?;
         let content = self.content(program.path.display().to_string(), from, open, until);
-        keeping.complete(partial, begun_at, Content { files: received, ..content }).map(drop)
+        keeping.complete(partial, begun_at, Content { files: received, binlog, ..content }).map(drop)
     }
 
     async fn receive(

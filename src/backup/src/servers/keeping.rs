@@ -77,7 +77,7 @@ impl Keeping<'_> {
     }
 }
 
-/// Its log is behind what is kept of it: what it says from now on would stand where something else does already.
+/// Its log is behind what is kept of it, or another's: what it says from now on would stand where something else does already.
 pub(crate) fn went_back(keeping: &Keeping<'_>) -> BackupError {
     BackupError::WentBack { place: keeping.place.clone(), folder: keeping.folder.display().to_string() }
 }

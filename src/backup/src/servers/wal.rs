@@ -107,6 +107,8 @@ impl Cluster {
             kept.remark = (!is_followed && !archive.bases.is_empty()).then(|| lost.to_owned());
             kept.copied = Some(self.copy(keeping).await?);
         }
+        // The log of a new copy begins with a whole file, of which parts may lack.
+        let from = if is_followed { from } else { self.floor(from) };
         self.keep_log(keeping, from).await?;
         Ok(kept)
     }
