@@ -178,7 +178,7 @@ fn what_is_encrypted_comes_back(harness: &'static Harness) {
 }
 
 /// The same backup, begun so many days earlier.
-fn aged(backup: &Path, days: i64) -> PathBuf {
+pub(crate) fn aged(backup: &Path, days: i64) -> PathBuf {
     let text = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
     let mut manifest: Value = serde_json::from_str(&text).unwrap();
     let begun_at: DateTime<Utc> = manifest["begun_at"].as_str().unwrap().parse().unwrap();
@@ -352,7 +352,7 @@ fn forget_the_history(harness: &'static Harness, platform: &Platform) {
 
 /// What one sensor and one machine brought: `what_was_destroyed_comes_back` brings the whole of it back, and that a file is
 /// encrypted does not depend on how many documents are in it.
-fn little_of_the_history_is_left(harness: &'static Harness, platform: &Platform) {
+pub(crate) fn little_of_the_history_is_left(harness: &'static Harness, platform: &Platform) {
     harness.block_on(async {
         let client = mongodb::Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
         let production = client.database("genims_production");

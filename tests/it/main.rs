@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error it did not expect should stop there")]
 
 mod backup;
+mod backup_s3;
 mod bounds;
 mod broken;
 mod browser;
@@ -47,6 +48,7 @@ mod mirror;
 mod monitoring;
 mod mysql;
 mod numbers;
+mod object_service;
 mod one_step_back;
 mod package;
 mod passwords;
@@ -173,6 +175,7 @@ fn main() -> ExitCode {
         retention::tests,
         maintenance::tests,
         backup::tests,
+        backup_s3::tests,
         points::tests,
         verify::tests,
         doctor::tests,

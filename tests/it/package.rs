@@ -189,7 +189,8 @@ fn assert_as_described(root: &Root) {
                  genims-backup-servers.timer genims-maintain.service genims-maintain.timer";
     let complaints = root.run(&format!("systemd-analyze verify {units}"));
     assert!(!complaints.contains("genims"), "{complaints}");
-    for unit in ["genims.service", "genims-backup.service", "genims-backup-servers.service", "genims-maintain.service"] {
+    for unit in ["genims.service", "genims-backup.service", "genims-backup-servers.service", "genims-maintain.service"]
+    {
         root.run(&format!("systemd-analyze security --offline=true {EXPOSED_MAX} {unit}"));
     }
 }

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 pub(crate) struct Platform {
     harness: &'static Harness,
     pub(crate) stack: PrivateStack,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Where each server is; a database's own variable may be put before them.
     variables: Vec<(String, String)>,
 }

@@ -117,7 +117,7 @@ async fn runs_the_jobs(stack: &genims_dev::Stack, right: &str) {
     for job in &jobs {
         let done =
             run(&places, job, request, &|_| ()).await.unwrap_or_else(|error| panic!("{right}, {}: {error}", job.name));
-        assert_eq!(done.days, 1, "{right}, {}", job.name);
+        assert!(done.days > 0, "{right}, {}", job.name);
     }
 }
 

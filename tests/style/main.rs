@@ -37,11 +37,12 @@ const IMPURE: [&str; 10] = [
 
 /// Crates that speak to a server, or that do what is done in one place, and the manifests that may name them. `dev` asks a
 /// server that it has just started whether it answers; the root package has the tests that play the client.
-const DRIVERS: [(&str, &[&str]); 7] = [
+const DRIVERS: [(&str, &[&str]); 8] = [
     ("tokio-postgres", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("mongodb", &["databases", "changes", "stores", "platform", "backup", "seed", "dev"]),
     ("mysql_async", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("rumqttc", &["listen"]),
+    ("rusty-s3", &["backup"]),
     ("backon", &["model"]),
     ("prometheus-client", &["api"]),
     ("askama", &["api", "platform"]),

@@ -1,11 +1,12 @@
-//! `genims backup`: one database or all of them into a folder, each alone.
+//! `genims backup`: one database or all of them into a folder or to S3, each alone.
 //!
-//! In: registry, environment, names, a folder. Out: a report, one entry a database. Invariants: a database that fails stops no other;
-//! what is reported as saved is complete and on the disk.
+//! In: registry, environment, names, a location. Out: a report, one entry a database. Invariants: a database that fails stops no other;
+//! what is reported as saved is complete and there for good.
 
 use crate::encryption::Recipients;
 use crate::errors::BackupError;
 use crate::folder::Partial;
+use crate::location::Location;
 use crate::manifest::Manifest;
 use crate::task::Work;
 pub use crate::task::{BackedUpDatabase, BackupProgress, Show};
@@ -14,7 +15,7 @@ use chrono::Utc;
 use futures_util::{StreamExt, stream};
 use genims_databases::{Database, DatabaseError, Engine, Environment, Registry};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ pub async fn run(
     registry: &Registry,
     environment: &Environment,
     databases: &[&Database],
-    to: &Path,
+    to: &Location,
     recipients: Option<&Recipients>,
     show: Show<'_>,
 ) -> Result<BackupReport, BackupError> {
@@ -67,7 +68,7 @@ pub async fn run(
 pub(crate) struct Saving<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) environment: &'a Environment,
-    pub(crate) to: &'a Path,
+    pub(crate) to: &'a Location,
     pub(crate) recipients: Option<&'a Recipients>,
     pub(crate) show: Show<'a>,
     /// Asked when nobody else can save the database any more: somebody may have just done so.
@@ -78,7 +79,7 @@ impl Saving<'_> {
     /// What is not wanted any more is not in the report.
     pub(crate) async fn run(&self, databases: &[&Database]) -> Result<BackupReport, BackupError> {
         let started = Instant::now();
-        std::fs::create_dir_all(self.to).map_err(BackupError::write(self.to))?;
+        self.to.make()?;
         let bytes = AtomicU64::new(0);
         let bytes = &bytes;
         let tasks = databases.iter().map(|database| async move {
@@ -127,14 +128,15 @@ impl Saving<'_> {
             return Ok(None);
         }
         let Self { registry, environment, recipients, show, .. } = *self;
-        let work = Work { registry, database, environment, folder: &partial.path, recipients, show, bytes };
+        let folder = &partial.location();
+        let work = Work { registry, database, environment, folder, recipients, show, bytes };
         let (place, content) = match database.engine {
             Engine::Postgresql => postgres::backup(&work).await?,
             Engine::Mysql => mysql::backup(&work).await?,
             Engine::Mongodb => mongo::backup(&work).await?,
         };
         let manifest = Manifest::new(&database.name, database.engine, place, begun_at, recipients, content);
-        manifest.write(&partial.path)?;
+        manifest.write(folder)?;
         Ok(Some((partial.complete()?, manifest)))
     }
 }

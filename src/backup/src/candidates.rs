@@ -1,11 +1,12 @@
 //! What lies among a database's backups, and which of it a restore takes.
 //!
-//! In: a folder, a database, its place, a time. Out: each with what it is and why it does not count. Invariants: no name says how old a
+//! In: a location, a database, its place, a time. Out: each with what it is and why it does not count. Invariants: no name says how old a
 //! backup is, its manifest does; nothing is taken that is not complete, or of the future, unless somebody names it by its folder; only
 //! what this database's server saved, under the name that it was given, is removed or counted among those that stay.
 
 use crate::errors::BackupError;
 use crate::folder;
+use crate::location::Location;
 use crate::manifest::{self, Manifest};
 use crate::schedule::Found;
 use chrono::{DateTime, Utc};
@@ -64,28 +65,29 @@ pub(crate) fn place(database: &Database, environment: &Environment) -> Option<St
 
 /// All of one database's folder, the newest last. Without a place no server is another one.
 pub(crate) fn candidates(
-    root: &Path,
+    root: impl Into<Location>,
     database: &str,
     place: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Candidate>, BackupError> {
-    let paths = folder::backups(root, database)?;
-    let mut found: Vec<Candidate> = paths.into_iter().map(|path| candidate(path, database, place, now)).collect();
+    let all = folder::backups(root, database)?;
+    let mut found: Vec<Candidate> = all.iter().map(|backup| candidate(backup, database, place, now)).collect();
     // Of two that are the same, the one that was not copied is the last.
     found.sort_by_key(|candidate| (candidate.begun_at, candidate.is_named));
     Ok(found)
 }
 
-fn candidate(path: PathBuf, database: &str, place: Option<&str>, now: DateTime<Utc>) -> Candidate {
+fn candidate(backup: &Location, database: &str, place: Option<&str>, now: DateTime<Utc>) -> Candidate {
+    let path = backup.path().to_owned();
     let named = folder::named(&path);
-    let (manifest, unread) = match Manifest::read(&path) {
+    let (manifest, unread) = match Manifest::read(backup) {
         Ok(manifest) => (Some(manifest), None),
         Err(error) => (None, Some(error)),
     };
     let begun_at = manifest.as_ref().map(|manifest| manifest.begun_at).or(named);
     let (standing, remark) = match (&manifest, unread) {
-        (Some(manifest), _) => judged(manifest, &path, database, place, now),
-        (None, _) if named.is_none() && !path.join(manifest::FILE).exists() => {
+        (Some(manifest), _) => judged(manifest, backup, database, place, now),
+        (None, _) if named.is_none() && matches!(backup.has(manifest::FILE), Ok(false)) => {
             (Standing::NoBackup, Some("no backup: it has no manifest".to_owned()))
         }
         (None, error) => (Standing::Damaged, error.map(|error| error.to_string())),
@@ -95,7 +97,7 @@ fn candidate(path: PathBuf, database: &str, place: Option<&str>, now: DateTime<U
 
 fn judged(
     manifest: &Manifest,
-    path: &Path,
+    backup: &Location,
     database: &str,
     place: Option<&str>,
     now: DateTime<Utc>,
@@ -103,7 +105,7 @@ fn judged(
     if manifest.database != database {
         return (Standing::OtherDatabase, Some(format!("of another database: {}", manifest.database)));
     }
-    if let Err(error) = manifest.is_complete(path) {
+    if let Err(error) = manifest.is_complete(backup) {
         return (Standing::Damaged, Some(error.to_string()));
     }
     if manifest.begun_at > now {
@@ -141,18 +143,20 @@ pub(crate) fn foreign(candidates: Vec<Candidate>) -> Vec<String> {
 /// The backup that is meant: `from` itself when it is one of this database, else the newest below it; of its own server, or where
 /// there is none, as on a new host, of another one.
 pub(crate) fn chosen(
-    from: &Path,
+    from: impl Into<Location>,
     database: &str,
     place: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Chosen, BackupError> {
-    if from.join(manifest::FILE).exists() {
-        let manifest = Manifest::read(from)?;
+    let location = from.into();
+    let from = location.path();
+    if location.has(manifest::FILE).map_err(BackupError::read(from))? {
+        let manifest = Manifest::read(&location)?;
         let (path, passed_over) = (from.to_owned(), Vec::new());
         let is_meant = manifest.database == database;
         return if is_meant { Ok(Chosen { path, manifest, passed_over }) } else { Err(none(from, database, &[])) };
     }
-    let mut all = candidates(from, database, place, now)?;
+    let mut all = candidates(&location, database, place, now)?;
     let newest = |standing| all.iter().rposition(|candidate| candidate.standing == standing);
     let taken = newest(Standing::Complete).or_else(|| newest(Standing::OtherServer)).map(|at| all.remove(at));
     // What is older would not have been taken in any case.

@@ -1,13 +1,14 @@
 //! `genims drill`: whether backups bring databases back, and how fast. Each database is saved, restored beside itself, counted against
 //! the manifest and dropped again; the database itself is only read.
 //!
-//! In: databases and a folder. Out: per database the seconds to save and to bring back (RTO), and how much a loss right now would cost
+//! In: databases and a location. Out: per database the seconds to save and to bring back (RTO), and how much a loss right now would cost
 //! (RPO): the seconds since the backup's moment and the rows that came in them, for what no log gives again. The latest drill of each database is kept beside its
 //! backups, in `drill.json`.
 
 use crate::backup::{self, BackupProgress};
 use crate::encryption::{Identities, Recipients};
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::manifest::Manifest;
 use crate::restore::{self, RestoreRequest};
 use crate::{mongo, mysql, postgres};
@@ -17,12 +18,11 @@ use genims_databases::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 /// What a copy is called.
 const SUFFIX: &str = "_drill";
-/// In the folder of backups.
+/// Beside the backups.
 const FILE: &str = "drill.json";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,10 +55,10 @@ impl DrillReport {
     }
 }
 
-/// What is known of the latest drills into a folder, by database; nothing where there was none.
-pub fn latest(folder: &Path) -> Result<BTreeMap<String, Drilled>, BackupError> {
-    let path = folder.join(FILE);
-    let text = match std::fs::read(&path) {
+/// What is known of the latest drills into it, by database; nothing where there was none.
+pub fn latest(folder: &Location) -> Result<BTreeMap<String, Drilled>, BackupError> {
+    let path = folder.path().join(FILE);
+    let text = match folder.read(FILE) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         text => text.map_err(BackupError::read(&path))?,
     };
@@ -66,13 +66,12 @@ pub fn latest(folder: &Path) -> Result<BTreeMap<String, Drilled>, BackupError> {
 }
 
 /// Keeps the report beside the backups, in place of what is known of the same databases.
-pub fn keep(folder: &Path, report: &DrillReport) -> Result<(), BackupError> {
+pub fn keep(folder: &Location, report: &DrillReport) -> Result<(), BackupError> {
     let mut all = latest(folder)?;
     all.extend(report.databases.iter().map(|drilled| (drilled.database.clone(), drilled.clone())));
-    let (path, draft) = (folder.join(FILE), folder.join(format!("{FILE}.draft")));
+    let path = folder.path().join(FILE);
     let text = serde_json::to_vec_pretty(&all).map_err(|error| BackupError::write(&path)(error.into()))?;
-    std::fs::write(&draft, text).map_err(BackupError::write(&draft))?;
-    std::fs::rename(&draft, &path).map_err(BackupError::write(&path))
+    folder.put(FILE, &text).map_err(BackupError::write(&path))
 }
 
 /// For whom the backups of a drill are encrypted, and what opens them; the whole is one thing, or what was saved stays shut.
@@ -102,7 +101,7 @@ pub async fn run(
     registry: &Registry,
     environment: &Environment,
     databases: &[&Database],
-    folder: &Path,
+    folder: &Location,
     keys: Option<DrillKeys<'_>>,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<DrillReport, BackupError> {
@@ -119,7 +118,7 @@ async fn one(
     registry: &Registry,
     environment: &Environment,
     database: &Database,
-    folder: &Path,
+    folder: &Location,
     keys: Option<DrillKeys<'_>>,
     show: &(dyn Fn(&Database, &str) + Sync),
 ) -> Result<Drilled, BackupError> {
@@ -154,14 +153,15 @@ async fn one(
     let wanted =
         RestoreRequest { database, environment, name: Some(&name), identities, replace: true, show: &restoring };
     // What it saved just now, and not what lies beside it, however new.
-    match restore::run(registry, &wanted, &path).await {
+    let backup = folder.at(&path);
+    match restore::run(registry, &wanted, &backup).await {
         Ok(restored) => {
             drilled.restore_seconds = restored.seconds;
             let exposed = (Utc::now() - restored.backup_begun_at).num_milliseconds();
             drilled.exposed_seconds = exposed as f64 / 1_000.0;
             show(database, "what came meanwhile");
             match count(database, environment).await {
-                Ok(now) => drilled.exposed_rows = exposed_rows(database, &Manifest::read(&path)?, &now),
+                Ok(now) => drilled.exposed_rows = exposed_rows(database, &Manifest::read(&backup)?, &now),
                 Err(error) => drilled.error = Some(error.to_string()),
             }
         }
@@ -229,6 +229,7 @@ mod tests {
     #[test]
     fn the_latest_drill_of_each_database_is_kept() {
         let folder = tempfile::tempdir().expect("a folder");
+        let location = Location::from(folder.path());
         let drilled = |database: &str, restore_seconds| Drilled {
             database: database.to_owned(),
             engine: Engine::Postgresql,
@@ -241,19 +242,19 @@ mod tests {
             bytes: 1,
             error: None,
         };
-        assert!(latest(folder.path()).expect("none yet").is_empty());
+        assert!(latest(&location).expect("none yet").is_empty());
         for databases in [vec![drilled("a", 1.0), drilled("b", 1.0)], vec![drilled("b", 2.0)]] {
-            keep(folder.path(), &DrillReport { databases, seconds: 0.0 }).expect("kept");
+            keep(&location, &DrillReport { databases, seconds: 0.0 }).expect("kept");
         }
-        let known = latest(folder.path()).expect("readable");
+        let known = latest(&location).expect("readable");
         assert_eq!(known.values().map(|drilled| drilled.restore_seconds).collect::<Vec<_>>(), [1.0, 2.0]);
         let text = std::fs::read_to_string(folder.path().join(FILE)).expect("written");
         let earlier = text.lines().filter(|line| !line.contains("exposed_rows")).collect::<Vec<_>>().join("\n");
         std::fs::write(folder.path().join(FILE), earlier).expect("written");
-        let known = latest(folder.path()).expect("of an earlier release");
+        let known = latest(&location).expect("of an earlier release");
         assert_eq!(known.values().map(|drilled| drilled.exposed_rows).collect::<Vec<_>>(), [0, 0]);
         std::fs::write(folder.path().join(FILE), "{").expect("written");
-        assert!(latest(folder.path()).expect_err("damaged").to_string().contains(FILE));
+        assert!(latest(&location).expect_err("damaged").to_string().contains(FILE));
     }
 
     #[test]

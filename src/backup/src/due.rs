@@ -1,6 +1,6 @@
 //! `genims backup due`: saves what is due by the registry, then removes what was kept for long enough.
 //!
-//! In: registry, environment, databases, a folder, a clock. Out: a report, one entry a database. Invariants: of a database whose
+//! In: registry, environment, databases, a location, a clock. Out: a report, one entry a database. Invariants: of a database whose
 //! backup failed nothing is removed; a backup goes only when the newest one was read and found whole, no restore reads it, and its
 //! going stands in the audit trail; what another server saved counts for nothing and stays; a database that fails stops no other.
 
@@ -10,6 +10,7 @@ use crate::candidates;
 use crate::encryption::Recipients;
 use crate::errors::BackupError;
 use crate::folder::Going;
+use crate::location::Location;
 use crate::manifest::Manifest;
 use crate::schedule::{self, Found};
 use crate::task::{BackedUpDatabase, BackupProgress, Show};
@@ -17,7 +18,7 @@ use chrono::{DateTime, Utc};
 use genims_databases::{Database, Environment, Registry};
 use genims_model::counted;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What time it is.
@@ -76,7 +77,7 @@ pub async fn run(
     registry: &Registry,
     environment: &Environment,
     databases: &[&Database],
-    to: &Path,
+    to: &Location,
     recipients: Option<&Recipients>,
     clock: Clock<'_>,
     show: Show<'_>,
@@ -117,7 +118,7 @@ pub async fn run(
 /// At what lies there.
 struct Look<'a> {
     environment: &'a Environment,
-    folder: &'a Path,
+    folder: &'a Location,
     clock: Clock<'a>,
 }
 
@@ -188,8 +189,8 @@ impl Removal<'_> {
         let aged = schedule::aged(self.database, found, self.now);
         let newest = schedule::newest(found, self.now).filter(|_| !aged.is_empty());
         let Some(newest) = newest else { return Ok(None) };
-        let manifest = Manifest::read(&newest.path)?;
-        manifest.verify(&newest.path, None, &|what| self.step(what))?;
+        let whole = self.look.folder.at(&newest.path);
+        Manifest::read(&whole)?.verify(&whole, None, &|what| self.step(what))?;
         Ok(Some((aged, newest)))
     }
 
@@ -211,6 +212,7 @@ mod tests {
     use super::*;
     use crate::candidates::tests::{HR, PLACE, at, saved, saved_of};
     use crate::folder::{self, Partial};
+    use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Backups of HR, begun so many days before the time of the tests.
@@ -232,7 +234,7 @@ mod tests {
         let registry = Registry::load(None).expect("the embedded registry");
         let (environment, database) = (environment(), registry.get("hr").expect("there"));
         let (show, clock) = (|_: BackupProgress<'_>| {}, || at(0));
-        let look = Look { environment: &environment, folder: root, clock: &clock };
+        let look = Look { environment: &environment, folder: &root.into(), clock: &clock };
         let removal = Removal { registry: &registry, look: &look, database, now: at(0), show: &show };
         let found = look.at(database, at(0)).expect("read").own;
         let going = removal.going(&found).map_err(|error| error.to_string())?;
@@ -279,7 +281,8 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let environment = environment();
-        let due = run(&registry, &environment, &databases, root, None, &clock, &show);
+        let to = Location::from(root);
+        let due = run(&registry, &environment, &databases, &to, None, &clock, &show);
         let report = runtime.block_on(due).expect("begun");
         assert!(asked.into_inner() > 0);
         report

@@ -5,6 +5,9 @@ use genims_platform::PlatformError;
 use std::io;
 use std::path::Path;
 
+/// What a place in S3 begins with.
+pub(crate) const SCHEME: &str = "s3://";
+
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error(transparent)]
@@ -18,6 +21,34 @@ pub enum BackupError {
 
     #[error("{path} cannot be read: {source}; mend the path or its permissions")]
     Read { path: String, source: io::Error },
+
+    #[error(
+        "{path} cannot be written: {source}; see that it is the right bucket and service, and what the account may do there"
+    )]
+    Put { path: String, source: io::Error },
+
+    #[error(
+        "{path} cannot be read: {source}; see that it is the right bucket and service, and what the account may do there"
+    )]
+    Get { path: String, source: io::Error },
+
+    #[error("{place} is no place in S3: {cause}; write it as s3://BUCKET/PREFIX")]
+    BadPlace { place: String, cause: &'static str },
+
+    #[error(
+        "{place} is in S3, and what is kept of servers lies in a folder, for `genims backup servers` as for `genims restore \
+         --point`; nothing was done: name a folder on a disk"
+    )]
+    NeedsFolder { place: String },
+
+    #[error(
+        "{place} is reached with the keys of an account, and {variable} is not set; put it into the environment or .env, or the \
+         path of a file that holds it into {variable}_FILE"
+    )]
+    NoKey { place: String, variable: &'static str },
+
+    #[error("{variable}: {cause}; write the URL of the S3 service alone, like http://127.0.0.1:9000")]
+    Endpoint { variable: &'static str, cause: String },
 
     #[error("{database} is not on its server; run `genims provision`, or restore it")]
     Missing { database: String },
@@ -174,11 +205,17 @@ pub enum BackupError {
 impl BackupError {
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.display().to_string();
-        move |source| Self::Write { path, source }
+        move |source| match path.starts_with(SCHEME) {
+            true => Self::Put { path, source },
+            false => Self::Write { path, source },
+        }
     }
 
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.display().to_string();
-        move |source| Self::Read { path, source }
+        move |source| match path.starts_with(SCHEME) {
+            true => Self::Get { path, source },
+            false => Self::Read { path, source },
+        }
     }
 }

@@ -1,11 +1,14 @@
-//! Where backups lie: `<folder>/<database>/<time>`, the time as `20261129T041500.123Z`, so that people see their age.
+//! Where backups lie: `<folder>/<database>/<time>`, the time as `20261129T041500.123Z`, so that people see their age. In S3 they have
+//! the same names, and what follows is done by [`crate::shelf`].
 //!
 //! Invariants: what is in the making has a name that begins with a dot and becomes a backup by one rename, when all of it is on the
 //! disk, and stops being one by another; one run at a time works on a database's backups, and removes what a killed one left; what is
 //! restored from stays meanwhile.
 
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::manifest;
+use crate::shelf::{self, HeldObject, Leaving};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -22,25 +25,43 @@ pub(crate) struct Partial {
     pub(crate) path: PathBuf,
     complete: PathBuf,
     kept: bool,
-    /// Held until the end.
-    _lock: File,
+    root: Location,
+    /// Held until the end; none in S3.
+    _lock: Option<File>,
 }
 
 impl Partial {
-    pub(crate) fn begin(root: &Path, database: &str, begun_at: DateTime<Utc>) -> Result<Self, BackupError> {
-        let parent = root.join(database);
+    pub(crate) fn begin(
+        root: impl Into<Location>,
+        database: &str,
+        begun_at: DateTime<Utc>,
+    ) -> Result<Self, BackupError> {
+        let root = root.into();
+        let (parent, time) = (root.path().join(database), begun_at.format(NAME).to_string());
+        if root.store().is_some() {
+            let path = shelf::begin(&root.join(database), &time, &|name| named(Path::new(name)).is_some())?;
+            return Ok(Self { complete: path.clone(), path, kept: false, root, _lock: None });
+        }
         fs::create_dir_all(&parent).map_err(BackupError::write(&parent))?;
-        let lock = lock(&parent, root, database)?;
+        let lock = lock(&parent, root.path(), database)?;
         remove_leftovers(&parent)?;
-        let time = begun_at.format(NAME);
         let path = parent.join(format!("{PARTIAL}{time}"));
         fs::create_dir(&path).map_err(BackupError::write(&path))?;
         only_ours(&path)?;
-        Ok(Self { path, complete: parent.join(time.to_string()), kept: false, _lock: lock })
+        Ok(Self { path, complete: parent.join(time), kept: false, root, _lock: Some(lock) })
     }
 
-    /// Its path from now on. All files in it are synced already.
+    /// Where its files go meanwhile.
+    pub(crate) fn location(&self) -> Location {
+        self.root.at(&self.path)
+    }
+
+    /// Its path from now on. All files in it are synced already; in S3 the manifest, which was the last, has made it a backup.
     pub(crate) fn complete(mut self) -> Result<PathBuf, BackupError> {
+        if self.root.store().is_some() {
+            self.kept = true;
+            return Ok(self.complete.clone());
+        }
         sync(&self.path)?;
         fs::rename(&self.path, &self.complete).map_err(BackupError::write(&self.complete))?;
         self.kept = true;
@@ -53,8 +74,10 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if !self.kept {
-            // What cannot be removed now is removed by the next run.
+        // What cannot be removed now is removed by a later run.
+        if !self.kept && self.root.store().is_some() {
+            let _ = shelf::clear(&self.location());
+        } else if !self.kept {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
@@ -95,8 +118,12 @@ fn sync(folder: &Path) -> Result<(), BackupError> {
 }
 
 /// What may be a backup of one database, by name. What is in the making is none.
-pub(crate) fn backups(root: &Path, database: &str) -> Result<Vec<PathBuf>, BackupError> {
-    let parent = root.join(database);
+pub(crate) fn backups(root: impl Into<Location>, database: &str) -> Result<Vec<Location>, BackupError> {
+    let root = root.into();
+    if root.store().is_some() {
+        return shelf::backups(&root.join(database));
+    }
+    let parent = root.path().join(database);
     let entries = match fs::read_dir(&parent) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -110,7 +137,7 @@ pub(crate) fn backups(root: &Path, database: &str) -> Result<Vec<PathBuf>, Backu
         }
     }
     found.sort();
-    Ok(found)
+    Ok(found.iter().map(Location::from).collect())
 }
 
 /// The time that is a backup's name; None of a copy by hand, and of whatever else lies there.
@@ -120,30 +147,46 @@ pub(crate) fn named(backup: &Path) -> Option<DateTime<Utc>> {
     (time.format(NAME).to_string() == name).then_some(time)
 }
 
-/// While it lives, nobody removes the backup. None where its files know no locks; there nobody removes it either.
-pub(crate) fn hold(backup: &Path) -> Result<Option<File>, BackupError> {
-    let path = backup.join(manifest::FILE);
+/// While it lives, nobody removes the backup.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _lock: Option<File>,
+    _mark: Option<HeldObject>,
+}
+
+/// None where its files know no locks; there nobody removes it either. Nor where whoever reads in S3 may not write.
+pub(crate) fn hold(backup: impl Into<Location>) -> Result<Option<Held>, BackupError> {
+    let backup = backup.into();
+    if backup.store().is_some() {
+        return Ok(shelf::hold(&backup)?.map(|mark| Held { _lock: None, _mark: Some(mark) }));
+    }
+    let path = backup.path().join(manifest::FILE);
     let file = File::open(&path).map_err(BackupError::read(&path))?;
     match file.try_lock_shared() {
         // Once it is removed its lock is free again.
-        Ok(()) if path.exists() => Ok(Some(file)),
+        Ok(()) if path.exists() => Ok(Some(Held { _lock: Some(file), _mark: None })),
         Err(TryLockError::Error(_)) => Ok(None),
-        Ok(()) | Err(TryLockError::WouldBlock) => Err(BackupError::Going { folder: backup.display().to_string() }),
+        Ok(()) | Err(TryLockError::WouldBlock) => {
+            Err(BackupError::Going { folder: backup.path().display().to_string() })
+        }
     }
 }
 
 /// A backup that is to go: from now on nobody restores from it, and nobody else works on the database's backups.
-pub(crate) struct Going {
-    path: PathBuf,
-    parent: PathBuf,
-    _locks: (File, File),
+pub(crate) enum Going {
+    Folder { path: PathBuf, parent: PathBuf, _locks: (File, File) },
+    Objects(Leaving),
 }
 
 impl Going {
     /// None where it has gone already.
-    pub(crate) fn begin(root: &Path, database: &str, path: &Path) -> Result<Option<Self>, BackupError> {
-        let parent = root.join(database);
-        let locked = lock(&parent, root, database)?;
+    pub(crate) fn begin(root: impl Into<Location>, database: &str, path: &Path) -> Result<Option<Self>, BackupError> {
+        let root = root.into();
+        if root.store().is_some() {
+            return Ok(Leaving::begin(root.at(path))?.map(Self::Objects));
+        }
+        let parent = root.path().join(database);
+        let locked = lock(&parent, root.path(), database)?;
         remove_leftovers(&parent)?;
         let file = path.join(manifest::FILE);
         // NFS locks for one alone only what is open for writing.
@@ -152,16 +195,21 @@ impl Going {
             manifest => manifest.map_err(BackupError::write(&file))?,
         };
         is_free(manifest.try_lock(), path)?;
-        Ok(Some(Self { path: path.to_owned(), parent, _locks: (locked, manifest) }))
+        Ok(Some(Self::Folder { path: path.to_owned(), parent, _locks: (locked, manifest) }))
     }
 
-    /// At once, by a rename; its files follow, now or when somebody looks again.
+    /// At once, by a rename, or by its manifest in S3; its files follow, now or when somebody looks again.
     pub(crate) fn remove(self) -> Result<(), BackupError> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let removed = self.parent.join(format!("{REMOVED}{name}"));
-        fs::rename(&self.path, &removed).map_err(BackupError::write(&self.path))?;
-        sync(&self.parent)?;
-        fs::remove_dir_all(&removed).map_err(BackupError::write(&removed))
+        match self {
+            Self::Objects(leaving) => leaving.remove(),
+            Self::Folder { path, parent, _locks } => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let removed = parent.join(format!("{REMOVED}{name}"));
+                fs::rename(&path, &removed).map_err(BackupError::write(&path))?;
+                sync(&parent)?;
+                fs::remove_dir_all(&removed).map_err(BackupError::write(&removed))
+            }
+        }
     }
 }
 

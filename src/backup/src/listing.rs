@@ -1,10 +1,11 @@
-//! `genims backup list`: which backups a folder has. In: a folder, and what the registry and the environment say. Out: one entry for
+//! `genims backup list`: which backups there are. In: a location, and what the registry and the environment say. Out: one entry for
 //! each that lies there, the newest of each database first, and what it is; which databases are due; which moments are held. Of files only the length is
 //! looked at: `genims restore` reads them. Invariant: a database's folder that cannot be read is an entry, and stops no other.
 
 pub use crate::candidates::Standing;
 use crate::candidates::{self, Candidate};
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::schedule;
 use crate::servers::HeldPoints;
 use crate::servers::archive::{self, Archive};
@@ -66,31 +67,38 @@ impl Listing {
 pub fn list(
     registry: &Registry,
     environment: &Environment,
-    from: &Path,
+    from: &Location,
     now: DateTime<Utc>,
 ) -> Result<Listing, BackupError> {
-    std::fs::read_dir(from).map_err(BackupError::read(from))?;
-    let mut listing = Listing { backups: Vec::new(), missing: Vec::new(), due: Vec::new(), points: Vec::new() };
-    for engine in [Engine::Postgresql, Engine::Mysql] {
-        match archive::below(from, engine) {
-            Ok(archives) => listing.points.extend(archives.iter().map(Archive::points)),
-            Err(error) => {
-                let (folder, place, held) = (from.to_owned(), String::new(), Vec::new());
-                listing.points.push(HeldPoints { folder, place, held, damaged: vec![error.to_string()] });
-            }
-        }
-    }
+    from.check()?;
+    let points = if from.store().is_none() { points(from.path()) } else { Vec::new() };
+    let mut listing = Listing { backups: Vec::new(), missing: Vec::new(), due: Vec::new(), points };
     for database in registry.all() {
         let place = candidates::place(database, environment);
         match candidates::candidates(from, &database.name, place.as_deref(), now) {
             Ok(all) => listing.add(database, all, place.as_deref(), now),
             Err(error) => {
-                let path = from.join(&database.name);
+                let path = from.path().join(&database.name);
                 listing.backups.push(ListedBackup::unread(&database.name, path, error.to_string()));
             }
         }
     }
     Ok(listing)
+}
+
+/// Of the servers in a folder; one that cannot be read stops no other.
+fn points(from: &Path) -> Vec<HeldPoints> {
+    let mut points = Vec::new();
+    for engine in [Engine::Postgresql, Engine::Mysql] {
+        match archive::below(from, engine) {
+            Ok(archives) => points.extend(archives.iter().map(Archive::points)),
+            Err(error) => {
+                let (folder, place, held) = (from.to_owned(), String::new(), Vec::new());
+                points.push(HeldPoints { folder, place, held, damaged: vec![error.to_string()] });
+            }
+        }
+    }
+    points
 }
 
 impl ListedBackup {
@@ -137,7 +145,7 @@ mod tests {
     fn listed(root: &Path) -> Listing {
         let registry = Registry::load(None).expect("the embedded registry");
         let environment = Environment::from_pairs([("GENIMS_HR_DB_URL", format!("postgresql://u:p@{PLACE}"))]);
-        list(&registry, &environment, root, at(0)).expect("read")
+        list(&registry, &environment, &root.into(), at(0)).expect("read")
     }
 
     #[test]

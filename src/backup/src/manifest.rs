@@ -1,10 +1,11 @@
 //! What a backup says of itself: `manifest.json`, and beside it `manifest.sha256`, a line that `sha256sum -c` understands.
 //!
-//! In: what was dumped, or a folder. Out: the manifest of a backup whose every file is there, as long and with the bytes that were
+//! In: what was dumped, or a place. Out: the manifest of a backup whose every file is there, as long and with the bytes that were
 //! written. Invariant: a file that is missing, cut short or altered is named, the manifest itself included.
 
 use crate::encryption::{Identities, Recipients, undone};
 use crate::errors::BackupError;
+use crate::location::Location;
 pub use crate::written::FileEntry;
 use crate::written::{Hashed, Written, digest, drain};
 use chrono::{DateTime, Utc};
@@ -12,7 +13,6 @@ use genims_databases::Engine;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::BufReader;
-use std::path::Path;
 
 pub const FILE: &str = "manifest.json";
 const CHECKSUM: &str = "manifest.sha256";
@@ -123,26 +123,30 @@ impl Manifest {
         self.content.rows.values().sum()
     }
 
-    /// Into the folder of a backup, as its last files.
-    pub(crate) fn write(&self, folder: &Path) -> Result<(), BackupError> {
-        let text =
-            serde_json::to_vec_pretty(self).map_err(|error| BackupError::write(&folder.join(FILE))(error.into()))?;
-        let mut file = Written::create(folder, FILE, None)?;
-        file.write(&text)?;
-        let sha256 = file.finish()?.sha256;
-        let mut checksum = Written::create(folder, CHECKSUM, None)?;
-        checksum.write(format!("{sha256}  {FILE}\n").as_bytes())?;
-        checksum.finish().map(|_| ())
+    /// Where a backup is to be, as its last files; the manifest behind all others, since in S3 it makes them a backup.
+    pub(crate) fn write(&self, folder: impl Into<Location>) -> Result<(), BackupError> {
+        let folder = folder.into();
+        let path = folder.path().join(FILE);
+        let text = serde_json::to_vec_pretty(self).map_err(|error| BackupError::write(&path)(error.into()))?;
+        let sum = format!("{}  {FILE}\n", digest(&text));
+        for (name, bytes) in [(CHECKSUM, sum.as_bytes()), (FILE, text.as_slice())] {
+            let mut file = Written::create(&folder, name, None)?;
+            file.write(bytes)?;
+            file.finish()?;
+        }
+        Ok(())
     }
 
     /// What a backup says of itself; its other files are not looked at.
-    pub fn read(folder: &Path) -> Result<Self, BackupError> {
-        let path = folder.join(FILE);
-        let damaged =
-            |file: &str, cause: String| BackupError::Damaged { file: folder.join(file).display().to_string(), cause };
-        let text = std::fs::read(&path).map_err(|error| damaged(FILE, error.to_string()))?;
-        let checksum =
-            std::fs::read_to_string(folder.join(CHECKSUM)).map_err(|error| damaged(CHECKSUM, error.to_string()))?;
+    pub fn read(folder: impl Into<Location>) -> Result<Self, BackupError> {
+        let folder = folder.into();
+        let damaged = |file: &str, cause: String| BackupError::Damaged {
+            file: folder.path().join(file).display().to_string(),
+            cause,
+        };
+        let text = folder.read(FILE).map_err(|error| damaged(FILE, error.to_string()))?;
+        let checksum = folder.read(CHECKSUM).map_err(|error| damaged(CHECKSUM, error.to_string()))?;
+        let checksum = String::from_utf8_lossy(&checksum);
         if checksum.split_whitespace().next() != Some(digest(&text).as_str()) {
             return Err(damaged(FILE, format!("its SHA-256 is not the one in {CHECKSUM}")));
         }
@@ -155,14 +159,16 @@ impl Manifest {
     }
 
     /// Whether every file is there, as long as it was written; their bytes are not read.
-    pub(crate) fn is_complete(&self, folder: &Path) -> Result<(), BackupError> {
+    pub(crate) fn is_complete(&self, folder: impl Into<Location>) -> Result<(), BackupError> {
+        let folder = folder.into();
+        let lengths = folder.lengths().map_err(BackupError::read(folder.path()))?;
         for entry in &self.content.files {
-            let path = folder.join(&entry.name);
+            let path = folder.path().join(&entry.name);
             let damaged = |cause| BackupError::Damaged { file: path.display().to_string(), cause };
             if entry.name.contains('/') || entry.name.starts_with('.') {
                 return Err(damaged("its name leads out of the backup".to_owned()));
             }
-            let length = std::fs::metadata(&path).map_err(|error| damaged(error.to_string()))?.len();
+            let length = lengths.of(&entry.name).map_err(|error| damaged(error.to_string()))?;
             if length != entry.bytes {
                 return Err(damaged(format!("it has {length} bytes and was written with {}", entry.bytes)));
             }
@@ -173,16 +179,17 @@ impl Manifest {
     /// Reads every file of the backup, and with `identities` all that is encrypted in it; `show` is told which.
     pub fn verify(
         &self,
-        folder: &Path,
+        folder: impl Into<Location>,
         identities: Option<&Identities>,
         show: &dyn Fn(&str),
     ) -> Result<(), BackupError> {
-        self.is_complete(folder)?;
+        let folder = folder.into();
+        self.is_complete(&folder)?;
         for entry in &self.content.files {
             show(&format!("checking {}", entry.name));
-            let path = folder.join(&entry.name);
+            let path = folder.path().join(&entry.name);
             let damaged = |cause| BackupError::Damaged { file: path.display().to_string(), cause };
-            let mut stored = Hashed::open(&path).map_err(|error| damaged(error.to_string()))?;
+            let mut stored = Hashed::open(&folder, &entry.name).map_err(|error| damaged(error.to_string()))?;
             let decrypted = identities.filter(|_| !self.encrypted_for.is_empty()).map(|identities| {
                 let clear = identities.decrypt(BufReader::new(&mut stored));
                 clear.and_then(|mut clear| Ok(drain(&mut clear)?))
@@ -200,6 +207,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn written(folder: &Path, recipients: Option<&Recipients>) -> Manifest {
         let mut file = Written::create(folder, "dump", recipients).expect("a file");

@@ -1,6 +1,6 @@
 //! `genims restore`: a database out of a backup, in its own place or under another name.
 //!
-//! In: a database, a folder, a name. Out: a report. Invariants: every byte of the backup is checked before anything on the server is
+//! In: a database, a location, a name. Out: a report. Invariants: every byte of the backup is checked before anything on the server is
 //! touched; a database with tables is replaced only by those who say so; what stands afterwards has as many rows in every table as
 //! the manifest says, and in its own place the roles, grants and partitions that provisioning makes.
 
@@ -8,6 +8,7 @@ use crate::action;
 pub use crate::candidates::PassedOver;
 use crate::candidates::{self, Chosen};
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::manifest::{LogPosition, Manifest};
 use crate::saved::Saved;
 pub use crate::task::RestoreRequest;
@@ -18,7 +19,7 @@ use genims_databases::{Engine, MongoSettings, PostgresSettings, Registry};
 use genims_platform::provision::{self, postgres::connect_existing};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 const NAME_MAX: usize = 50;
@@ -63,12 +64,16 @@ pub struct RestoreReport {
 }
 
 /// Restores the backup that `from` is, or the newest complete one below it.
-pub async fn run(registry: &Registry, wanted: &RestoreRequest<'_>, from: &Path) -> Result<RestoreReport, BackupError> {
+pub async fn run(
+    registry: &Registry,
+    wanted: &RestoreRequest<'_>,
+    from: &Location,
+) -> Result<RestoreReport, BackupError> {
     let started = Instant::now();
     let own = candidates::place(wanted.database, wanted.environment);
     let chosen = candidates::chosen(from, &wanted.database.name, own.as_deref(), Utc::now())?;
     let Chosen { path, manifest, passed_over } = chosen;
-    let saved = Saved::new(&path, &manifest, wanted.identities)?;
+    let saved = Saved::new(from.at(&path), &manifest, wanted.identities)?;
     // First what costs nothing, so that nobody waits for checksums to be refused.
     admit(registry, wanted).await?;
     saved.verify(&|what| wanted.step(what))?;

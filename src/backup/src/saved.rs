@@ -1,23 +1,24 @@
-//! A backup that is read again. In: its folder, its manifest, identities. Out: its files in clear, as they were dumped. Invariants: an
+//! A backup that is read again. In: its place, its manifest, identities. Out: its files in clear, as they were dumped. Invariants: an
 //! encrypted one without an identity that opens it is refused at once, as is one that is being removed; nobody removes it meanwhile;
 //! memory is one buffer a file.
 
 use crate::encryption::{EXTENSION, Identities, undone};
 use crate::errors::BackupError;
-use crate::folder;
+use crate::folder::{self, Held};
+use crate::location::Location;
 use crate::manifest::Manifest;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const BUFFER: usize = 256 * 1024;
 
 pub(crate) struct Saved<'a> {
-    pub(crate) folder: &'a Path,
+    folder: Location,
     pub(crate) manifest: &'a Manifest,
     /// Where it is encrypted.
     identities: Option<&'a Identities>,
-    _held: Option<File>,
+    _held: Option<Held>,
 }
 
 /// A file of it, in clear.
@@ -43,17 +44,18 @@ impl Read for SavedFile {
 impl<'a> Saved<'a> {
     /// Whether its files are there and can be opened is known then.
     pub(crate) fn new(
-        folder: &'a Path,
+        folder: impl Into<Location>,
         manifest: &'a Manifest,
         identities: Option<&'a Identities>,
     ) -> Result<Self, BackupError> {
-        let held = folder::hold(folder)?;
-        manifest.is_complete(folder)?;
+        let folder = folder.into();
+        let held = folder::hold(&folder)?;
+        manifest.is_complete(&folder)?;
         if manifest.encrypted_for.is_empty() {
             return Ok(Self { folder, manifest, identities: None, _held: held });
         }
         let Some(identities) = identities else {
-            let folder = folder.display().to_string();
+            let folder = folder.path().display().to_string();
             return Err(BackupError::NeedsIdentity { folder, recipients: manifest.encrypted_for.join(", ") });
         };
         let saved = Self { folder, manifest, identities: Some(identities), _held: held };
@@ -65,14 +67,14 @@ impl<'a> Saved<'a> {
 
     /// Every byte of it, and whether all of it decrypts.
     pub(crate) fn verify(&self, show: &dyn Fn(&str)) -> Result<(), BackupError> {
-        self.manifest.verify(self.folder, self.identities, show)
+        self.manifest.verify(&self.folder, self.identities, show)
     }
 
     /// By the name that it was dumped under.
     pub(crate) fn open(&self, name: &str) -> Result<SavedFile, BackupError> {
         let stored = if self.identities.is_some() { format!("{name}{EXTENSION}") } else { name.to_owned() };
-        let path = self.folder.join(stored);
-        let file = File::open(&path).map_err(BackupError::read(&path))?;
+        let path = self.folder.path().join(&stored);
+        let file = self.folder.open(&stored).map_err(BackupError::read(&path))?;
         let file = BufReader::with_capacity(BUFFER, file);
         let stream: Box<dyn Read + Send> = match self.identities {
             None => Box::new(file),
@@ -93,6 +95,7 @@ mod tests {
     use crate::written::{FileEntry, Written, digest};
     use chrono::Utc;
     use genims_databases::Engine;
+    use std::path::Path;
 
     const TEXT: &[u8] = &[b'x'; 300_000];
 

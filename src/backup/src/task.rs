@@ -4,13 +4,14 @@
 
 use crate::encryption::{Identities, Recipients};
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::manifest::Manifest;
 use crate::written::Written;
 use genims_databases::{Database, Engine, Environment, Registry};
 use genims_model::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tables named in a message.
@@ -46,7 +47,7 @@ pub(crate) struct Work<'a> {
     pub(crate) database: &'a Database,
     pub(crate) environment: &'a Environment,
     /// Of the backup in the making.
-    pub(crate) folder: &'a Path,
+    pub(crate) folder: &'a Location,
     /// None: in clear.
     pub(crate) recipients: Option<&'a Recipients>,
     pub(crate) show: Show<'a>,

@@ -1,14 +1,14 @@
-//! A file of a backup while it is written, in clear or encrypted. In: bytes. Out: a synced file, its length and its SHA-256, both as it
-//! is stored.
+//! A file of a backup while it is written, in clear or encrypted, into a folder or to S3. In: bytes. Out: a file that is there for good,
+//! its length and its SHA-256, both as it is stored.
 
 use crate::encryption::{EXTENSION, Recipients};
 use crate::errors::BackupError;
+use crate::location::{Location, NewFile};
 use age::stream::StreamWriter;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 const BUFFER: usize = 256 * 1024;
 
@@ -32,9 +32,9 @@ enum Stream {
     Encrypted(StreamWriter<Stored>),
 }
 
-/// What goes to the disk, counted and hashed as it stands there.
+/// What is stored, counted and hashed as it stands there.
 struct Stored {
-    file: BufWriter<File>,
+    file: NewFile,
     hash: Sha256,
     bytes: u64,
 }
@@ -54,11 +54,16 @@ impl Write for Stored {
 
 impl Written {
     /// Encrypted where somebody is named for whom, and called so.
-    pub(crate) fn create(folder: &Path, name: &str, recipients: Option<&Recipients>) -> Result<Self, BackupError> {
+    pub(crate) fn create(
+        folder: impl Into<Location>,
+        name: &str,
+        recipients: Option<&Recipients>,
+    ) -> Result<Self, BackupError> {
+        let folder = folder.into();
         let name = if recipients.is_some() { format!("{name}{EXTENSION}") } else { name.to_owned() };
-        let path = folder.join(&name);
-        let file = File::create_new(&path).map_err(BackupError::write(&path))?;
-        let stored = Stored { file: BufWriter::with_capacity(BUFFER, file), hash: Sha256::new(), bytes: 0 };
+        let path = folder.path().join(&name);
+        let file = folder.create(&name).map_err(BackupError::write(&path))?;
+        let stored = Stored { file, hash: Sha256::new(), bytes: 0 };
         let stream = match recipients {
             None => Stream::Clear(stored),
             Some(recipients) => Stream::Encrypted(recipients.encrypt(stored).map_err(BackupError::write(&path))?),
@@ -74,7 +79,7 @@ impl Written {
         written.map_err(BackupError::write(&self.path))
     }
 
-    /// On the disk when it returns.
+    /// There for good when it returns.
     pub(crate) fn finish(self) -> Result<FileEntry, BackupError> {
         let Self { path, name, stream } = self;
         let stored = match stream {
@@ -83,8 +88,7 @@ impl Written {
             Stream::Encrypted(stream) => stream.finish().map_err(BackupError::write(&path))?,
         };
         let Stored { file, hash, bytes } = stored;
-        let file = file.into_inner().map_err(|error| BackupError::write(&path)(error.into_error()))?;
-        file.sync_all().map_err(BackupError::write(&path))?;
+        file.finish().map_err(BackupError::write(&path))?;
         Ok(FileEntry { name, bytes, sha256: hex(hash) })
     }
 }
@@ -100,13 +104,13 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 /// A file that is read again, hashed as it passes.
 pub(crate) struct Hashed {
-    file: File,
+    file: Box<dyn Read + Send>,
     hash: Sha256,
 }
 
 impl Hashed {
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, hash: Sha256::new() })
+    pub(crate) fn open(folder: &Location, name: &str) -> io::Result<Self> {
+        Ok(Self { file: folder.open(name)?, hash: Sha256::new() })
     }
 
     /// Of all of it, whatever was read before.

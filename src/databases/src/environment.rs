@@ -105,7 +105,8 @@ pub fn open_to_others(file: &Metadata) -> Option<u32> {
 
 /// Whether others must not read it: a password by its name, or within a URL.
 fn is_secret(name: &str, value: &str) -> bool {
-    let is_named_so = ["PASSWORD", "SECRET", "TOKEN", "_PWD"].iter().any(|end| name.ends_with(end));
+    let is_named_so =
+        ["PASSWORD", "SECRET", "TOKEN", "_PWD", "SECRET_ACCESS_KEY"].iter().any(|end| name.ends_with(end));
     let login = value.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(login, _)| login);
     let has_password = login.and_then(|login| login.split_once(':')).is_some_and(|(_, password)| !password.is_empty());
     !value.is_empty() && (is_named_so || has_password)
@@ -157,6 +158,7 @@ mod tests {
         for (text, holds) in [
             ("GENIMS_POSTGRES_URL=postgresql://u:pw@h/x\n", true),
             ("GENIMS_HR_OWNER_PASSWORD=x\n", true),
+            ("AWS_ACCESS_KEY_ID=x\nAWS_SECRET_ACCESS_KEY=x\n", true),
             ("GENIMS_POSTGRES_URL=postgresql://u@h/x\nGENIMS_HTTP_LISTEN=127.0.0.1:9400\nPGPASSWORD=\n", false),
         ] {
             let dotenv = file(text);

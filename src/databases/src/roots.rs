@@ -14,8 +14,8 @@ const REMEDY: &str = "install the package ca-certificates, or name the authority
 /// Names other certificates than the operating system's.
 const VARIABLE: &str = "SSL_CERT_FILE";
 
-/// All certificates that could be read.
-pub(crate) fn certificates(database: &str) -> Result<Vec<CertificateDer<'static>>, DatabaseError> {
+/// All certificates that could be read; an error names who needs them.
+pub fn certificates(database: &str) -> Result<Vec<CertificateDer<'static>>, DatabaseError> {
     check_variable(database)?;
     let found = rustls_native_certs::load_native_certs();
     if !found.certs.is_empty() {

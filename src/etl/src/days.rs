@@ -1,13 +1,15 @@
-//! Days of a zone: the UTC instants they have, which of them are computed anew, and in what groups.
+//! Days of a zone: the UTC instants they have, which of them are computed anew, in what groups, and what SQL calls them.
 //!
 //! Invariants: the days of a zone, one after another, cover every instant once, whatever its clocks do.
 
-use chrono::{Days, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{Datelike, Days, Duration, LocalResult, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use std::collections::BTreeSet;
 
 /// Days that are moved by one transaction, at most: it bounds locks, and what a killed run does again.
 pub const GROUP_DAYS: usize = 31;
+/// Of jobs whose rows are those of months: a source without days of its own is read once for each group.
+const GROUP_MONTHS: u32 = 12;
 /// How far clocks were ever put forward at midnight: a whole day, in Samoa.
 const STEPS_MAX: u32 = 24 * 4;
 
@@ -79,38 +81,91 @@ pub fn groups(days: &BTreeSet<NaiveDate>) -> Vec<Span> {
     groups
 }
 
-/// SQL with `:from`, `:to` (UTC), `:first`, `:last` (days of the zone) as literals that both engines read.
-pub fn filled(sql: &str, span: Span, zone: Tz) -> String {
-    let (from, to) = span.instants(zone);
-    let moment = |at: NaiveDateTime| format!("TIMESTAMP '{}'", at.format("%Y-%m-%d %H:%M:%S"));
-    let day = |day: NaiveDate| format!("DATE '{}'", day.format("%Y-%m-%d"));
-    let values = [("from", moment(from)), ("to", moment(to)), ("first", day(span.first)), ("last", day(span.last))];
-    let mut out = String::with_capacity(sql.len() + 64);
-    let mut rest = sql;
-    while let Some(at) = rest.find(':') {
-        let (head, tail) = rest.split_at(at);
-        out.push_str(head);
-        let name: &str = &tail[1..];
-        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
-        let value = values.iter().find(|(known, _)| *known == &name[..end]);
-        match value {
-            Some((_, value)) => {
-                out.push_str(value);
-                rest = &name[end..];
+/// The months of these days, those in a row together, [`GROUP_MONTHS`] at most.
+pub fn months(days: &BTreeSet<NaiveDate>) -> Vec<Span> {
+    let firsts: BTreeSet<NaiveDate> = days.iter().filter_map(|day| day.with_day(1)).collect();
+    let mut groups: Vec<Span> = Vec::new();
+    for first in firsts {
+        let last = later(first, 1).map_or(first, before);
+        match groups.last_mut() {
+            Some(group)
+                if after(group.last) == first && later(group.first, GROUP_MONTHS).is_some_and(|end| first < end) =>
+            {
+                group.last = last;
             }
-            // A cast, or a colon in a text.
-            _ => {
-                out.push(':');
-                rest = name;
-            }
-        }
-        if rest.starts_with(':') && out.ends_with(':') {
-            out.push(':');
-            rest = &rest[1..];
+            _ => groups.push(Span { first, last }),
         }
     }
-    out.push_str(rest);
-    out
+    groups
+}
+
+/// All days from the first of these to the last, and to today: what one day holds, those after it hold, too.
+pub fn onward(days: &BTreeSet<NaiveDate>, today: NaiveDate) -> BTreeSet<NaiveDate> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return BTreeSet::new() };
+    let last = today.max(*last);
+    first.iter_days().take_while(|day| *day <= last).collect()
+}
+
+fn later(first: NaiveDate, months: u32) -> Option<NaiveDate> {
+    first.checked_add_months(Months::new(months))
+}
+
+/// What `:from`, `:to` (UTC), `:first`, `:last` (days of the zone) and `:today` stand for in SQL.
+#[derive(Clone, Copy, Debug)]
+pub struct Placeholders {
+    pub span: Span,
+    pub zone: Tz,
+    /// The day of the run.
+    pub today: NaiveDate,
+}
+
+/// Placeholders that need days to be computed.
+pub const OF_DAYS: [&str; 4] = ["from", "to", "first", "last"];
+/// The placeholder of the day of the run.
+pub const TODAY: &str = "today";
+
+impl Placeholders {
+    /// SQL with literals that both engines read in their places.
+    pub fn fill(&self, sql: &str) -> String {
+        let (from, to) = self.span.instants(self.zone);
+        let moment = |at: NaiveDateTime| format!("TIMESTAMP '{}'", at.format("%Y-%m-%d %H:%M:%S"));
+        let day = |day: NaiveDate| format!("DATE '{}'", day.format("%Y-%m-%d"));
+        let of_days = [moment(from), moment(to), day(self.span.first), day(self.span.last)];
+        let values: Vec<(&str, String)> =
+            OF_DAYS.into_iter().zip(of_days).chain(std::iter::once((TODAY, day(self.today)))).collect();
+        let mut out = String::with_capacity(sql.len() + 64);
+        let mut rest = sql;
+        while let Some(at) = rest.find(':') {
+            let (head, tail) = rest.split_at(at);
+            out.push_str(head);
+            let name: &str = &tail[1..];
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+            let value = values.iter().find(|(known, _)| *known == &name[..end]);
+            match value {
+                Some((_, value)) => {
+                    out.push_str(value);
+                    rest = &name[end..];
+                }
+                // A cast, or a colon in a text.
+                _ => {
+                    out.push(':');
+                    rest = name;
+                }
+            }
+            if rest.starts_with(':') && out.ends_with(':') {
+                out.push(':');
+                rest = &rest[1..];
+            }
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// Whether SQL has a placeholder of this name.
+pub fn says(sql: &str, name: &str) -> bool {
+    let more = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    sql.split(':').skip(1).any(|rest| rest.strip_prefix(name).is_some_and(|tail| !tail.starts_with(more)))
 }
 
 #[cfg(test)]
@@ -184,14 +239,37 @@ mod tests {
     }
 
     #[test]
+    fn months_are_whole_and_bounded() {
+        let mut days = set(&["2026-01-31", "2026-02-03", "2026-02-28", "2026-04-30"]);
+        let [two, one] = [("2026-01-01", "2026-02-28"), ("2026-04-01", "2026-04-30")]
+            .map(|(first, last)| Span { first: day(first), last: day(last) });
+        assert_eq!(months(&days), [two, one]);
+        days.extend((0..800).map(|n| day("2027-11-05") + Duration::days(n)));
+        let made = months(&days);
+        assert!(made.iter().all(|group| group.days() <= 366 && group.first.day() == 1), "{made:?}");
+        assert_eq!(made.last().map(|group| group.last), Some(day("2030-01-31")));
+    }
+
+    #[test]
+    fn a_day_reaches_to_today() {
+        let today = day("2026-03-02");
+        assert_eq!(onward(&set(&["2026-02-27"]), today), set(&["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"]));
+        assert_eq!(onward(&set(&["2026-03-02", "2026-03-04"]), today).len(), 3);
+        assert!(onward(&BTreeSet::new(), today).is_empty());
+    }
+
+    #[test]
     fn placeholders_are_filled_and_casts_are_not() {
-        let span = Span { first: day("2026-03-29"), last: day("2026-03-29") };
-        let sql =
-            "SELECT a::from, b::date, ':x' WHERE t >= :from AND t < :to AND d BETWEEN :first AND :last AND :total";
+        let one = day("2026-03-29");
+        let span = Span { first: one, last: one };
+        let values = Placeholders { span, zone: Tz::Europe__Paris, today: day("2026-04-02") };
+        let sql = "SELECT a::from, b::date, ':x' WHERE t >= :from AND t < :to AND d BETWEEN :first AND :last AND :total > :today - 90";
         assert_eq!(
-            filled(sql, span, Tz::Europe__Paris),
+            values.fill(sql),
             "SELECT a::from, b::date, ':x' WHERE t >= TIMESTAMP '2026-03-28 23:00:00' AND t < TIMESTAMP '2026-03-29 22:00:00' \
-             AND d BETWEEN DATE '2026-03-29' AND DATE '2026-03-29' AND :total"
+             AND d BETWEEN DATE '2026-03-29' AND DATE '2026-03-29' AND :total > DATE '2026-04-02' - 90"
         );
+        assert!(says(sql, TODAY) && says(sql, "to") && says("x = :today", TODAY));
+        assert!(!says("t > :total AND u > :today_or_so", TODAY) && !says("t > :today", "to"));
     }
 }

@@ -1,6 +1,7 @@
 //! The files of config/etl, embedded at build time or read from a folder. Leaves: jobs whose names are unique, whose databases
 //! exist, and whose SQL names nothing that the job does not have. config/etl/README.md describes the form.
 
+use crate::days::{OF_DAYS, TODAY, says};
 use crate::error::EtlError;
 use crate::schedule::Schedule;
 use chrono_tz::Tz;
@@ -9,6 +10,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/etl");
 
@@ -30,10 +32,36 @@ pub struct Job {
     pub lookback_days: Option<i64>,
     /// Rows are measured against those before and after, so a day that changed changes the nearest ones, too.
     pub neighbours: bool,
+    /// Rows are those of months, so a day that changed changes all days of its month.
+    pub months: bool,
+    /// Each day has rows, whether anything happened on it, and a day that changed changes all that follow, up to today.
+    pub onward: bool,
+    /// The job whose rows its own refer to: it runs first, on snapshots that are not older.
+    pub after: Option<Arc<Job>>,
     pub watches: Vec<Watch>,
     pub extracts: Vec<Extract>,
     pub tables: Vec<Table>,
     pub reconciliations: Vec<Reconciliation>,
+}
+
+impl Job {
+    /// Whether its rows are those of days. A job of which no watch has an `at` computes its tables whole.
+    pub fn has_days(&self) -> bool {
+        self.watches.iter().any(|watch| watch.at.is_some())
+    }
+
+    /// Whether what it computes depends on the day on which it runs.
+    pub fn says_today(&self) -> bool {
+        self.texts().any(|sql| says(sql, TODAY))
+    }
+
+    /// All SQL of it.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let extracts = self.extracts.iter().map(|extract| extract.sql.as_str());
+        let tables = self.tables.iter().flat_map(|table| [Some(&table.sql), table.window.as_ref()]);
+        let compared = self.reconciliations.iter().flat_map(|made| [made.source.as_str(), made.target.as_str()]);
+        extracts.chain(tables.flatten().map(String::as_str)).chain(compared)
+    }
 }
 
 /// A table whose rows make days dirty; without `at` any change of it makes all of them dirty.
@@ -126,6 +154,11 @@ struct Written {
     lookback_days: Option<i64>,
     #[serde(default)]
     neighbours: bool,
+    #[serde(default)]
+    months: bool,
+    #[serde(default)]
+    onward: bool,
+    after: Option<String>,
     watch: Vec<Watch>,
     extract: Vec<Extract>,
     table: Vec<Table>,
@@ -138,10 +171,10 @@ fn utc() -> String {
 
 /// All jobs by name: those built in, or those of a folder.
 pub fn load(registry: &Registry, folder: Option<&Path>) -> Result<Vec<Job>, EtlError> {
-    let mut jobs = Vec::new();
+    let mut parsed = Vec::new();
     let mut add = |file: &str, text: &str| -> Result<(), EtlError> {
         let name = file.trim_end_matches(".toml");
-        jobs.push(parse(registry, name, text).map_err(|cause| EtlError::File { file: file.to_owned(), cause })?);
+        parsed.push(parse(registry, name, text).map_err(|cause| EtlError::File { file: file.to_owned(), cause })?);
         Ok(())
     };
     match folder {
@@ -165,7 +198,27 @@ pub fn load(registry: &Registry, folder: Option<&Path>) -> Result<Vec<Job>, EtlE
             }
         }
     }
+    let mut jobs = joined(parsed)?;
     jobs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(jobs)
+}
+
+/// With the jobs that others come after in their places.
+fn joined(parsed: Vec<(Job, Option<String>)>) -> Result<Vec<Job>, EtlError> {
+    let firsts: Vec<Arc<Job>> =
+        parsed.iter().filter(|(_, after)| after.is_none()).map(|(job, _)| Arc::new(job.clone())).collect();
+    let mut jobs = Vec::with_capacity(parsed.len());
+    for (mut job, after) in parsed {
+        if let Some(name) = after {
+            let found = firsts.iter().find(|first| first.name == name && first.target == job.target);
+            let lacking = || EtlError::File {
+                file: format!("{}.toml", job.name),
+                cause: format!("after: there is no job {name} of {} that itself comes after none", job.target),
+            };
+            job.after = Some(found.cloned().ok_or_else(lacking)?);
+        }
+        jobs.push(job);
+    }
     Ok(jobs)
 }
 
@@ -177,7 +230,8 @@ pub fn named<'a>(jobs: &'a [Job], name: &str) -> Result<&'a Job, EtlError> {
     })
 }
 
-fn parse(registry: &Registry, name: &str, text: &str) -> Result<Job, String> {
+/// A job, and the name of that which it comes after.
+fn parse(registry: &Registry, name: &str, text: &str) -> Result<(Job, Option<String>), String> {
     let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
     let zone: Tz = written.zone.parse().map_err(|_| format!("zone {:?} is not an IANA time zone", written.zone))?;
     let job = Job {
@@ -188,13 +242,16 @@ fn parse(registry: &Registry, name: &str, text: &str) -> Result<Job, String> {
         zone,
         lookback_days: written.lookback_days,
         neighbours: written.neighbours,
+        months: written.months,
+        onward: written.onward,
+        after: None,
         watches: written.watch,
         extracts: written.extract,
         tables: written.table,
         reconciliations: written.reconcile,
     };
     check(registry, &job)?;
-    Ok(job)
+    Ok((job, written.after))
 }
 
 fn check(registry: &Registry, job: &Job) -> Result<(), String> {
@@ -209,9 +266,10 @@ fn check(registry: &Registry, job: &Job) -> Result<(), String> {
     for database in watched.chain(extracted).chain(compared) {
         is_of(registry, database, Engine::Postgresql)?;
     }
-    if !job.watches.iter().any(|watch| watch.at.is_some()) {
-        return Err("no [[watch]] has an `at`: nothing would ever be computed".to_owned());
+    if job.watches.is_empty() {
+        return Err("it needs a [[watch]]: nothing would ever be computed".to_owned());
     }
+    check_days(job)?;
     if job.tables.is_empty() || job.reconciliations.is_empty() {
         return Err("it needs a [[table]] that it fills and a [[reconcile]] by which that is proved".to_owned());
     }
@@ -238,6 +296,23 @@ fn check(registry: &Registry, job: &Job) -> Result<(), String> {
         if !known.insert(table.name.as_str()) {
             return Err(format!("{} is there twice", table.name));
         }
+    }
+    Ok(())
+}
+
+fn check_days(job: &Job) -> Result<(), String> {
+    if [job.months, job.neighbours, job.onward].into_iter().filter(|said| *said).count() > 1 {
+        return Err("of months, neighbours and onward a job says one at most".to_owned());
+    }
+    if job.has_days() {
+        return Ok(());
+    }
+    let of_days = OF_DAYS.into_iter().find(|name| job.texts().any(|sql| says(sql, name)));
+    if let Some(name) = of_days {
+        return Err(format!("no [[watch]] has an `at`, so the job has no days, and :{name} means nothing"));
+    }
+    if job.months || job.neighbours || job.onward || job.lookback_days.is_some() {
+        return Err("no [[watch]] has an `at`: months, neighbours, onward and lookback_days mean nothing".to_owned());
     }
     Ok(())
 }
@@ -295,7 +370,7 @@ target = "SELECT 1 AS k, 2 AS v"
 "#;
 
     fn parsed(text: &str) -> Result<Job, String> {
-        parse(&Registry::load(None).expect("the embedded registry"), "a_job", text)
+        parse(&Registry::load(None).expect("the embedded registry"), "a_job", text).map(|(job, _)| job)
     }
 
     #[test]
@@ -316,12 +391,36 @@ target = "SELECT 1 AS k, 2 AS v"
             ("name = \"t\"", "name = \"T; DROP\"", "no name"),
             ("name = \"t\"", "name = \"faults\"", "twice"),
             ("window = \"d BETWEEN :first AND :last\"", "", "window"),
-            ("at = \"fault_start_time\"", "", "ever be computed"),
+            ("at = \"fault_start_time\"", "", ":first means nothing"),
+            ("zone = \"Asia/Kolkata\"", "months = true\nneighbours = true", "one at most"),
             ("key = [\"a\"]", "keys = [\"a\"]", "keys"),
             ("table = \"machine_faults\"", "table = \"machine_faults\"\nof = \"machines\"", "needs `by`"),
         ] {
             let error = parsed(&GOOD.replace(good, bad)).expect_err(bad);
             assert!(error.contains(told), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_job_without_days_computes_its_tables_whole() {
+        let whole = GOOD.replace("at = \"fault_start_time\"", "").replace("d BETWEEN :first AND :last", "TRUE");
+        let job = parsed(&whole).expect("a job");
+        assert!(!job.has_days() && !job.says_today());
+        assert!(parsed(&whole.replace("SELECT 1\"", "SELECT :today\"")).expect("a job").says_today());
+        let error = parsed(&format!("lookback_days = 3\n{whole}")).expect_err("no days to look back to");
+        assert!(error.contains("lookback_days mean nothing"), "{error}");
+    }
+
+    #[test]
+    fn a_job_comes_after_one_that_is_there() {
+        let named = |name: &str, after: Option<&str>| {
+            (Job { name: name.to_owned(), ..parsed(GOOD).expect("a job") }, after.map(str::to_owned))
+        };
+        let jobs = joined(vec![named("facts", Some("members")), named("members", None)]).expect("both");
+        assert_eq!(jobs[0].after.as_ref().map(|first| first.name.as_str()), Some("members"));
+        for after in ["facts", "nobody"] {
+            let error = joined(vec![named("facts", Some(after))]).expect_err(after).to_string();
+            assert!(error.contains("facts.toml") && error.contains(after), "{error}");
         }
     }
 

@@ -4,12 +4,14 @@
 //! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
 
 use crate::bookkeeping::{Digests, Done, JobBookkeeping, Lease, RunKind, WHOLE_TABLE};
-use crate::days::{self, Span};
+use crate::days::{self, Placeholders, Span};
 use crate::error::EtlError;
 use crate::job::{Job, Reconciliation};
 use crate::source::SourceDatabase;
 use crate::target::TargetDatabase;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +21,9 @@ const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(4 * 3_600);
 const BACKFILL_DAYS_MAX: i64 = 3_660;
 /// Differences that a message names.
 const SHOWN_MAX: usize = 5;
+/// What the bookkeeping calls the day of the run, for jobs to which it matters: of one that says `:today` it concerns all days, of one
+/// whose days reach onward it is the last that was computed.
+const DAY_OF_RUN: &str = "today";
 
 /// Where the databases are.
 #[derive(Clone)]
@@ -58,6 +63,8 @@ struct Run<'a> {
     lease: &'a Lease,
     sources: BTreeMap<String, SourceDatabase>,
     target: TargetDatabase,
+    /// In the zone of the job.
+    today: NaiveDate,
     show: Show<'a>,
 }
 
@@ -70,17 +77,44 @@ struct Found {
     groups: Vec<Span>,
 }
 
-/// Runs a job; `Busy` when it is under way elsewhere.
+/// A job and why it runs.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    places: &'a Places,
+    job: &'a Job,
+    request: Request,
+    show: Show<'a>,
+}
+
+/// What happens between the snapshots of a run and its rows.
+type Before<'a> = LocalBoxFuture<'a, Result<(), EtlError>>;
+
+fn nothing<'a>() -> Before<'a> {
+    std::future::ready(Ok(())).boxed_local()
+}
+
+/// Runs a job; `Busy` when it is under way elsewhere. The job that it comes after runs once the snapshots are taken, on its own, which
+/// are not older: what the rows refer to it has seen.
 pub async fn run(places: &Places, job: &Job, request: Request, show: Show<'_>) -> Result<Done, EtlError> {
+    let task = Task { places, job, request, show };
+    let Some(first) = job.after.as_deref() else { return run_task(task, nothing()).await };
+    let kind = if request.backfill.is_some() { RunKind::Manual } else { request.kind };
+    let request = Request { kind, due_at: None, now: request.now, backfill: None };
+    let before = run_task(Task { job: first, request, ..task }, nothing()).map(|done| done.map(drop));
+    run_task(task, before.boxed_local()).await
+}
+
+async fn run_task(task: Task<'_>, before: Before<'_>) -> Result<Done, EtlError> {
+    let Task { job, request, .. } = task;
     if let Some(span) = request.backfill.filter(|span| !(1..=BACKFILL_DAYS_MAX).contains(&span.days())) {
         let (from, to) = (span.first.to_string(), span.last.to_string());
         return Err(EtlError::BadSpan { from, to, days_max: BACKFILL_DAYS_MAX });
     }
-    let bookkeeping = places.bookkeeping().await?;
+    let bookkeeping = task.places.bookkeeping().await?;
     let lease = bookkeeping.lease(&job.name).await?;
     let run_id = bookkeeping.begin(&job.name, request.kind, request.due_at).await?;
     let mut done = Done::default();
-    let work = work(places, job, request, (&bookkeeping, &lease), run_id, &mut done, show);
+    let work = work(task, before, (&bookkeeping, &lease), run_id, &mut done);
     let result = match tokio::time::timeout(RUN_MAX, work).await {
         Ok(result) => result,
         Err(_) => Err(EtlError::TooLong { job: job.name.clone(), minutes: RUN_MAX.as_secs() / 60 }),
@@ -90,14 +124,13 @@ pub async fn run(places: &Places, job: &Job, request: Request, show: Show<'_>) -
 }
 
 async fn work(
-    places: &Places,
-    job: &Job,
-    request: Request,
+    task: Task<'_>,
+    before: Before<'_>,
     (bookkeeping, lease): (&JobBookkeeping, &Lease),
     run_id: i64,
     done: &mut Done,
-    show: Show<'_>,
 ) -> Result<(), EtlError> {
+    let Task { places, job, request, show } = task;
     done.deep = job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
     let target = places.registry.get(&job.target)?;
     let target = TargetDatabase::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
@@ -108,9 +141,11 @@ async fn work(
     }
     let seen = sources.iter().map(|(database, source)| format!("{database} {}", source.snapshot));
     done.watermark = seen.collect::<Vec<_>>().join(", ");
-    let mut run = Run { job, bookkeeping, lease, sources, target, show };
+    before.await?;
+    let today = request.now.with_timezone(&job.zone).date_naive();
+    let mut run = Run { job, bookkeeping, lease, sources, target, today, show };
     run.clean(run_id).await?;
-    let found = run.look(request, done.deep).await?;
+    let found = run.look(request.backfill, done.deep).await?;
     let total = found.groups.iter().map(Span::days).sum::<i64>();
     for group in &found.groups {
         show(&format!("{}: {} to {}, {} of {total} days", job.name, group.first, group.last, done.days));
@@ -149,43 +184,69 @@ impl Run<'_> {
     }
 
     /// Compares what days look like with what they looked like.
-    async fn look(&self, request: Request, deep: bool) -> Result<Found, EtlError> {
+    async fn look(&self, backfill: Option<Span>, deep: bool) -> Result<Found, EtlError> {
         let job = self.job;
-        let today = request.now.with_timezone(&job.zone).date_naive();
-        let first = job.lookback_days.filter(|_| !deep).map(|days| today - Duration::days(days));
+        let first = job.lookback_days.filter(|_| !deep).map(|days| self.today - Duration::days(days));
         let mut now = Digests::new();
         for watch in &job.watches {
             (self.show)(&format!("{}: what changed in {}.{}", job.name, watch.database, watch.table));
             now.extend(self.source(&watch.database)?.digests(watch, job.zone, first).await?);
         }
-        let stored = self.bookkeeping.digests(&job.name).await?;
-        let mut days = dirty(&now, &stored, first);
-        if job.neighbours {
-            days = days::with_neighbours(&days, &known(&now, &stored));
+        if job.says_today() {
+            now.insert((DAY_OF_RUN.to_owned(), WHOLE_TABLE), self.today.to_string());
         }
-        if let Some(span) = request.backfill {
+        if job.onward {
+            now.insert((DAY_OF_RUN.to_owned(), self.today), "reached".to_owned());
+        }
+        let stored = self.bookkeeping.digests(&job.name).await?;
+        let groups = self.groups(&now, &stored, first, backfill);
+        Ok(Found { now, stored, first, groups })
+    }
+
+    /// What is computed anew; of a job without days all at once, or nothing.
+    fn groups(&self, now: &Digests, stored: &Digests, first: Option<NaiveDate>, backfill: Option<Span>) -> Vec<Span> {
+        let job = self.job;
+        if !job.has_days() {
+            let changed = backfill.is_some() || a_whole_table_differs(now, stored);
+            return changed.then_some(Span { first: self.today, last: self.today }).into_iter().collect();
+        }
+        let mut days = dirty(now, stored, first);
+        if job.neighbours {
+            days = days::with_neighbours(&days, &known(now, stored));
+        }
+        if job.onward {
+            days = days::onward(&days, self.today);
+        }
+        if let Some(span) = backfill {
             days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
         }
-        Ok(Found { now, stored, first, groups: days::groups(&days) })
+        if job.months { days::months(&days) } else { days::groups(&days) }
+    }
+
+    /// SQL of the job for some days.
+    fn filled(&self, sql: &str, span: Span) -> String {
+        Placeholders { span, zone: self.job.zone, today: self.today }.fill(sql)
     }
 
     /// Computes the days of a group, stores them, and commits if they agree with the sources.
     async fn group(&mut self, span: Span, done: &mut Done) -> Result<(), EtlError> {
-        let (job, zone) = (self.job, self.job.zone);
+        let job = self.job;
         for extract in &job.extracts {
             let what = format!("job {}: extracting {}", job.name, extract.name);
-            let sql = days::filled(&extract.sql, span, zone);
+            let sql = self.filled(&extract.sql, span);
             let rows = self.source(&extract.database)?.rows(&what, &sql).await?;
             done.rows_out += self.target.stage(&extract.name, &extract.index, rows).await?;
         }
         let mut columns = Vec::new();
         for table in &job.tables {
-            columns.push(self.target.form(table, &days::filled(&table.sql, span, zone)).await?);
+            let sql = self.filled(&table.sql, span);
+            columns.push(self.target.form(table, &sql).await?);
         }
         self.target.begin().await?;
         for (table, columns) in job.tables.iter().zip(&columns) {
-            done.rows_in += self.target.compute(table, columns, &days::filled(&table.sql, span, zone)).await?;
-            let window = table.window.as_ref().map(|window| days::filled(window, span, zone));
+            let sql = self.filled(&table.sql, span);
+            done.rows_in += self.target.compute(table, columns, &sql).await?;
+            let window = table.window.as_ref().map(|window| self.filled(window, span));
             self.target.shift(table, columns, window.as_deref()).await?;
         }
         for made in &job.reconciliations {
@@ -196,10 +257,11 @@ impl Run<'_> {
     }
 
     async fn reconcile(&mut self, made: &Reconciliation, span: Span) -> Result<(), EtlError> {
-        let (job, zone) = (self.job, self.job.zone);
+        let job = self.job;
         let what = format!("job {}: {}", job.name, made.says);
-        let source = self.source(&made.database)?.answers(&what, &days::filled(&made.source, span, zone)).await?;
-        let target = self.target.answers(&what, &days::filled(&made.target, span, zone)).await?;
+        let source = self.source(&made.database)?.answers(&what, &self.filled(&made.source, span)).await?;
+        let asked = self.filled(&made.target, span);
+        let target = self.target.answers(&what, &asked).await?;
         let found = differences(&source, &target, made.tolerance);
         if found.is_empty() {
             return Ok(());
@@ -238,6 +300,12 @@ fn known(now: &Digests, stored: &Digests) -> Vec<BTreeSet<NaiveDate>> {
     known.into_values().collect()
 }
 
+/// Whether a table of which no day is known, or the day of the run, is another than when all was stored.
+fn a_whole_table_differs(now: &Digests, stored: &Digests) -> bool {
+    let mut whole = now.keys().chain(stored.keys()).filter(|(_, day)| *day == WHOLE_TABLE);
+    whole.any(|key| now.get(key) != stored.get(key))
+}
+
 /// The days that look otherwise than when they were stored; all of them when a whole table does.
 fn dirty(now: &Digests, stored: &Digests, first: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
     let differs: BTreeSet<NaiveDate> = now
@@ -247,7 +315,7 @@ fn dirty(now: &Digests, stored: &Digests, first: Option<NaiveDate>) -> BTreeSet<
         .map(|(_, day)| *day)
         .filter(|day| *day == WHOLE_TABLE || first.is_none_or(|first| *day >= first))
         .collect();
-    let all = differs.contains(&WHOLE_TABLE);
+    let all = a_whole_table_differs(now, stored);
     let days = now.keys().chain(stored.keys()).map(|(_, day)| *day);
     days.filter(|day| *day != WHOLE_TABLE && (all || differs.contains(day))).collect()
 }
@@ -299,6 +367,7 @@ mod tests {
         let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
         let now = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "2")]);
         assert_eq!(dirty(&now, &stored, None), BTreeSet::from([one, two]));
+        assert!(a_whole_table_differs(&now, &stored) && !a_whole_table_differs(&now, &now));
     }
 
     #[test]

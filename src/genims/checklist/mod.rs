@@ -18,6 +18,7 @@ mod running;
 
 use crate::settings::Settings;
 use chrono::{DateTime, Utc};
+use genims_backup::Location;
 use genims_databases::{Environment, Registry};
 use genims_platform::checklist::definition::meant;
 use genims_platform::checklist::question::{self, Expected};
@@ -34,8 +35,8 @@ pub struct ChecklistPlaces<'a> {
     pub settings: &'a Settings,
     /// The file that settings were read from.
     pub config: Option<&'a Path>,
-    /// The folder of backups, if it was named.
-    pub backups: Option<&'a Path>,
+    /// Where backups lie, if that was named.
+    pub backups: Option<&'a Location>,
     /// What a database server is given from one answer to the next.
     pub answer_max: Duration,
     /// The snapshot of the running server.

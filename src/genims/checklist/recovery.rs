@@ -5,7 +5,7 @@ use super::looks::Missing;
 use super::{ChecklistPlaces, Progress};
 use genims_backup::drill::Drilled;
 use genims_backup::listing::{ListedBackup, Listing, Standing};
-use genims_backup::{Manifest, drill as drills, schedule};
+use genims_backup::{Location, Manifest, drill as drills, schedule};
 use genims_databases::Database;
 use genims_model::counted;
 use genims_platform::checklist::Outcome;
@@ -29,16 +29,18 @@ pub(super) fn backups(
     let one = |database: &&Database| {
         let outcome = match newest(listing, database) {
             Err(outcome) => outcome,
-            Ok(entry) => late(entry, on_schedule.then_some(*database)).unwrap_or_else(|| match whole {
-                true => read(entry, show),
-                false => Outcome::holds(age(entry)),
+            Ok(entry) => late(entry, on_schedule.then_some(*database)).unwrap_or_else(|| {
+                match places.backups.filter(|_| whole) {
+                    Some(folder) => read(&folder.at(&entry.path), entry, show),
+                    None => Outcome::holds(age(entry)),
+                }
             }),
         };
         (database.module.clone(), outcome)
     };
     let mut outcome = Outcome::of_all(databases.iter().map(one).collect());
     if let Some(folder) = places.backups {
-        outcome.found = format!("{}; in {}", outcome.found, folder.display());
+        outcome.found = format!("{}; in {}", outcome.found, folder.path().display());
     }
     outcome
 }
@@ -71,9 +73,9 @@ fn age(entry: &ListedBackup) -> String {
     }
 }
 
-fn read(entry: &ListedBackup, show: &dyn Fn(Progress<'_>)) -> Outcome {
+fn read(backup: &Location, entry: &ListedBackup, show: &dyn Fn(Progress<'_>)) -> Outcome {
     let step = |what: &str| show(Progress::Step(&format!("{}: {what}", entry.database)));
-    match Manifest::read(&entry.path).and_then(|manifest| manifest.verify(&entry.path, None, &step)) {
+    match Manifest::read(backup).and_then(|manifest| manifest.verify(backup, None, &step)) {
         Ok(()) => Outcome::holds(format!("{}, every byte as written", age(entry))),
         Err(error) => Outcome::fails(error.to_string(), BACK_UP),
     }
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
     use genims_databases::Registry;
     use genims_platform::checklist::LineState;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
     fn entry(standing: Standing, age_seconds: i64) -> ListedBackup {
         let is_damaged = standing == Standing::Damaged;
@@ -165,6 +167,7 @@ mod tests {
         }
         assert_eq!(judged(&[]), Some(LineState::Fails));
         assert!(late(&entry(Complete, LATE + 1), None).is_none(), "its age is of no account");
-        assert_eq!(read(&entry(Complete, 1), &|_| ()).state, LineState::Fails, "it is not there");
+        let (lost, nowhere) = (entry(Complete, 1), Location::from(Path::new("/nonexistent")));
+        assert_eq!(read(&nowhere, &lost, &|_| ()).state, LineState::Fails, "it is not there");
     }
 }

@@ -6,15 +6,15 @@ use super::{backup_servers, conclude};
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use genims_backup::BackupError;
 use genims_backup::backup::{self, BackedUpDatabase, BackupProgress, BackupReport};
 use genims_backup::due::{self, DueReport};
 use genims_backup::encryption::Recipients;
 use genims_backup::listing::{self, ListedBackup, Listing};
+use genims_backup::{BackupError, Location};
 use genims_databases::{Database, Environment, Registry};
 use genims_model::{counted, noun};
 use genims_terminal::{Progress, say};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ pub(crate) struct BackupArgs {
     /// Databases, by name or module; `all` for every one
     #[arg(required = true, value_name = "DB|all")]
     databases: Vec<String>,
-    /// Folder that gets a folder for each database, and in it one for each backup
+    /// Folder that gets a folder for each database, and in it one for each backup; or s3://BUCKET/PREFIX
     #[arg(long, value_name = "DIR", required = true)]
     to: Option<PathBuf>,
     #[command(flatten)]
@@ -59,7 +59,7 @@ enum Action {
         /// Databases, by name or module [default: all]
         #[arg(value_name = "DB")]
         databases: Vec<String>,
-        /// Folder of the backups
+        /// Folder of the backups, or s3://BUCKET/PREFIX
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
         #[command(flatten)]
@@ -74,7 +74,7 @@ enum Action {
         /// Databases whose servers are meant, by name or module [default: all]
         #[arg(value_name = "DB")]
         databases: Vec<String>,
-        /// Folder of the backups
+        /// Folder of the backups; a place in S3 is refused
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
         #[command(flatten)]
@@ -83,9 +83,9 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Say which backups a folder has, and how old they are
+    /// Say which backups there are, and how old they are
     List {
-        /// Folder that `genims backup` wrote to
+        /// Folder that `genims backup` wrote to, or s3://BUCKET/PREFIX
         #[arg(long, value_name = "DIR")]
         from: PathBuf,
         /// Print the list as JSON
@@ -100,6 +100,7 @@ pub(crate) async fn run(args: BackupArgs, environment: &Environment) -> anyhow::
         (Some(Action::Due { databases, to, encryption, json }), _) => {
             let names = if databases.is_empty() { vec![backup::ALL.to_owned()] } else { databases };
             let (databases, recipients) = (backup::chosen(&registry, &names)?, encryption.recipients()?);
+            let to = Location::named(&to, environment)?;
             look_after(&registry, environment, &databases, &to, recipients.as_ref(), json).await
         }
         (Some(Action::Servers { databases, to, encryption, json }), _) => {
@@ -107,10 +108,13 @@ pub(crate) async fn run(args: BackupArgs, environment: &Environment) -> anyhow::
             let (databases, recipients) = (backup::chosen(&registry, &names)?, encryption.recipients()?);
             backup_servers::keep(&registry, environment, &databases, &to, recipients.as_ref(), json).await
         }
-        (Some(Action::List { from, json }), _) => list(&registry, environment, &from, json),
+        (Some(Action::List { from, json }), _) => {
+            list(&registry, environment, &Location::named(&from, environment)?, json)
+        }
         (None, Some(to)) => {
             let recipients = args.encryption.recipients()?;
             let databases = backup::chosen(&registry, &args.databases)?;
+            let to = Location::named(&to, environment)?;
             save(&registry, environment, &databases, &to, recipients.as_ref(), args.json).await
         }
         (None, None) => anyhow::bail!("no folder was named; add --to DIR"),
@@ -121,7 +125,7 @@ async fn save(
     registry: &Registry,
     environment: &Environment,
     databases: &[&Database],
-    to: &Path,
+    to: &Location,
     recipients: Option<&Recipients>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
@@ -138,7 +142,7 @@ async fn look_after(
     registry: &Registry,
     environment: &Environment,
     databases: &[&Database],
-    to: &Path,
+    to: &Location,
     recipients: Option<&Recipients>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
@@ -202,7 +206,7 @@ fn print_saved(database: &BackedUpDatabase) {
     }
 }
 
-fn list(registry: &Registry, environment: &Environment, from: &Path, json: bool) -> anyhow::Result<ExitCode> {
+fn list(registry: &Registry, environment: &Environment, from: &Location, json: bool) -> anyhow::Result<ExitCode> {
     let listing = listing::list(registry, environment, from, Utc::now())?;
     if json {
         say!("{}", serde_json::to_string_pretty(&listing).context("the list as JSON")?);

@@ -8,6 +8,7 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 use genims::checklist::{self, ChecklistPlaces, Progress};
 use genims::settings::Settings;
+use genims_backup::Location;
 use genims_databases::{Environment, Registry};
 use genims_platform::checklist::{ChecklistReport, LineReport, LineState, definition, page, signatures};
 use genims_platform::doctor;
@@ -32,7 +33,7 @@ pub(crate) struct ChecklistArgs {
     /// Write the report as one self-contained HTML page as well
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The folder that `genims backup` and `genims drill --to` write to
+    /// The folder that `genims backup` and `genims drill --to` write to, or s3://BUCKET/PREFIX
     #[arg(long, value_name = "DIR")]
     backups: Option<PathBuf>,
     /// Where the server's HTTP side is, for example http://127.0.0.1:9400 [default: where the configuration says]
@@ -77,6 +78,7 @@ pub(crate) async fn run(
     }
     let chosen = lines.of(args.phase.as_deref())?;
     let door = Door::new(args.url.as_deref(), environment, || Ok(settings.http.clone()))?;
+    let backups = args.backups.as_deref().map(|path| Location::named(path, environment)).transpose()?;
     let bar = genims_terminal::Progress::new("checklist", "lines");
     let show = |progress: Progress<'_>| match progress {
         Progress::Planned(lines) => bar.set_total(lines as u64),
@@ -88,7 +90,7 @@ pub(crate) async fn run(
         environment,
         settings,
         config,
-        backups: args.backups.as_deref(),
+        backups: backups.as_ref(),
         answer_max: *args.timeout,
         // All that /stats has, and how fast the log grows.
         stats: &|| tokio::task::block_in_place(|| door.get("/api/v1/snapshot")),

@@ -4,9 +4,9 @@ use super::backup::EncryptionArgs;
 use super::conclude;
 use anyhow::Context;
 use clap::Args;
-use genims_backup::backup;
 use genims_backup::drill::{self, DrillKeys, DrillReport};
 use genims_backup::encryption::Identities;
+use genims_backup::{Location, backup};
 use genims_databases::{Database, Environment, Registry};
 use genims_model::counted;
 use genims_terminal::say;
@@ -22,7 +22,7 @@ pub(crate) struct DrillArgs {
     /// Databases, by name or module [default: all]
     #[arg(value_name = "DB")]
     databases: Vec<String>,
-    /// Folder for the backups, which stay; without it they are deleted at the end
+    /// Folder for the backups, which stay, or s3://BUCKET/PREFIX; without it they are deleted at the end
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     #[command(flatten)]
@@ -43,10 +43,10 @@ pub(crate) async fn run(args: DrillArgs, environment: &Environment) -> anyhow::R
     let identities = args.identity.as_deref().map(Identities::read).transpose()?;
     let keys = DrillKeys::of(recipients.as_ref(), identities.as_ref())?;
     let (folder, passing) = match &args.to {
-        Some(to) => (to.clone(), None),
+        Some(to) => (Location::named(to, environment)?, None),
         None => {
             let passing = passing_folder()?;
-            (passing.path().to_owned(), Some(passing))
+            (Location::from(passing.path()), Some(passing))
         }
     };
     let bar = genims_terminal::Progress::new("drill", "");
@@ -58,8 +58,8 @@ pub(crate) async fn run(args: DrillArgs, environment: &Environment) -> anyhow::R
         passing.close().with_context(|| format!("{path} cannot be removed"))?;
     }
     let report = report?;
-    if let Some(to) = &args.to {
-        drill::keep(to, &report)?;
+    if args.to.is_some() {
+        drill::keep(&folder, &report)?;
     }
     conclude(&report, args.json, print, report.ok())
 }

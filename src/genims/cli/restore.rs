@@ -3,6 +3,7 @@
 use super::conclude;
 use chrono::{DateTime, Utc};
 use clap::Args;
+use genims_backup::Location;
 use genims_backup::encryption::Identities;
 use genims_backup::point;
 use genims_backup::restore::{self, EmptiedMirror, RestoreReport, RestoreRequest};
@@ -18,7 +19,7 @@ pub(crate) struct RestoreArgs {
     /// Name or module
     #[arg(value_name = "DB")]
     database: String,
-    /// Folder that `genims backup` wrote to, for the newest complete backup in it, of its own server if there is one; or the folder of one backup
+    /// Folder that `genims backup` wrote to, or s3://BUCKET/PREFIX, for the newest complete backup in it, of its own server if there is one; or the folder of one backup
     #[arg(long, value_name = "DIR", required_unless_present = "from_postgres")]
     from: Option<PathBuf>,
     /// Of genims_production: no backup; the running server gives the stream's part again, from its log and from PostgreSQL
@@ -62,7 +63,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
     };
     let report = match args.point {
         Some(point) => point::run(&registry, &wanted, from, point).await,
-        None => restore::run(&registry, &wanted, from).await,
+        None => restore::run(&registry, &wanted, &Location::named(from, environment)?).await,
     };
     drop(bar);
     let report = report?;

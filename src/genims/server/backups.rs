@@ -1,4 +1,4 @@
-//! The backups in the folder of `[backups]`, looked at once a minute, by their manifests and the lengths of their files. In: the
+//! The backups in the folder of `[backups]`, or in S3, looked at once a minute, by their manifests and the lengths of their files. In: the
 //! registry, the environment, a folder. Out: a part of the report. Invariant: what was seen stays and gets older while the folder cannot
 //! be read, and why it cannot is told.
 
@@ -7,12 +7,12 @@ use crate::settings::Settings;
 use chrono::{DateTime, Utc};
 use genims_api::report::{BackupAge, BackupAges};
 use genims_backup::listing::{self, ListedBackup, Listing, Standing};
-use genims_backup::schedule;
+use genims_backup::{BackupError, Location, schedule};
 use genims_databases::{Database, Environment, Registry};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,8 @@ pub(super) struct Backups {
     environment: Environment,
     /// None where the configuration names none.
     folder: Option<PathBuf>,
+    /// Once it is known how that is reached.
+    location: OnceLock<Location>,
     seen: Mutex<Seen>,
 }
 
@@ -49,7 +51,8 @@ struct SeenBackups {
 impl Backups {
     pub(super) fn new(settings: &Settings, environment: &Environment) -> Result<Arc<Self>, ServerError> {
         let (registry, folder) = (Registry::load(None)?, settings.backups.folder.clone());
-        Ok(Arc::new(Self { registry, environment: environment.clone(), folder, seen: Mutex::default() }))
+        let (environment, location) = (environment.clone(), OnceLock::new());
+        Ok(Arc::new(Self { registry, environment, folder, location, seen: Mutex::default() }))
     }
 
     /// Until `stop`, also with nothing to look at.
@@ -74,7 +77,8 @@ impl Backups {
     fn look(&self) {
         let Some(folder) = &self.folder else { return };
         let now = Utc::now();
-        let found = listing::list(&self.registry, &self.environment, folder, now);
+        let location = self.location(folder);
+        let found = location.and_then(|location| listing::list(&self.registry, &self.environment, &location, now));
         let mut seen = self.seen.lock();
         match found {
             Ok(listing) => {
@@ -87,6 +91,15 @@ impl Backups {
                 seen.error = Some(error.to_string());
             }
         }
+    }
+
+    /// The same one at each look: it remembers manifests that it has read from S3.
+    fn location(&self, folder: &Path) -> Result<Location, BackupError> {
+        if let Some(location) = self.location.get() {
+            return Ok(location.clone());
+        }
+        let named = Location::named(folder, &self.environment)?;
+        Ok(self.location.get_or_init(|| named).clone())
     }
 
     /// As old as they are now.
@@ -200,7 +213,7 @@ mod tests {
         std::fs::create_dir(&folder).expect("made");
         let registry = Registry::load(None).expect("the embedded registry");
         let (environment, seen) = (Environment::default(), Mutex::default());
-        let backups = Backups { registry, environment, folder: Some(folder.clone()), seen };
+        let backups = Backups { registry, environment, folder: Some(folder.clone()), location: OnceLock::new(), seen };
         assert_eq!((backups.report().looked_ms, backups.report().items.len()), (None, 17));
         backups.look();
         let found = backups.report();

@@ -6,6 +6,7 @@ use super::world::{Parameters, World};
 use super::{supplied, tsv};
 use genims_databases::{Kind, Registry};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
@@ -22,13 +23,15 @@ pub struct Rendered {
     pub error: Option<String>,
 }
 
-/// Computes the tables of the given databases (all if none is given); with `out` each becomes `out/<database>/<table>.tsv`.
+/// Computes the tables of the given databases (all if none is given); with `out` each becomes `out/<database>/<table>.tsv`. Of those
+/// that others fill (`elsewhere`) nothing need be said.
 pub fn render(
     registry: &Registry,
     only: &[String],
     specs: Option<&Path>,
     parameters: Parameters,
     out: Option<&Path>,
+    elsewhere: &BTreeSet<String>,
     draft: bool,
 ) -> Result<Vec<Rendered>, String> {
     let supplied = supplied::all(registry, parameters)?;
@@ -66,7 +69,7 @@ pub fn render(
             rendered.seconds = started.elapsed().as_secs_f64();
             done.push(rendered);
         }
-        for name in world.unspecified(&database.name) {
+        for name in world.unspecified(&database.name).into_iter().filter(|name| !elsewhere.contains(*name)) {
             let error = Some("config/seed says nothing about it".to_owned());
             let table = name.to_owned();
             done.push(Rendered { table, rows: 0, bytes: 0, seconds: 0.0, empty_columns: Vec::new(), error });

@@ -100,7 +100,10 @@ mod tests {
     fn the_seed_holds_on_awkward_days() {
         let registry = Registry::load(None).expect("the embedded registry");
         let sweep = Sweep::new(&registry, None).expect("the embedded schema");
-        let contract: usize = registry.all().iter().map(|database| database.tables as usize).sum();
+        // What jobs compute out of the others is not seeded.
+        let by_jobs = ["genims_reporting_db", "genims_analytics_db"];
+        let seeded = registry.all().iter().filter(|database| !by_jobs.contains(&database.name.as_str()));
+        let contract: usize = seeded.map(|database| database.tables as usize).sum();
         for day in AWKWARD {
             let swept = sweep.day(day.parse().expect("a day")).expect("computed");
             assert!(swept.broken.is_empty(), "{day}: {:#?}", swept.broken);

@@ -29,6 +29,17 @@ JOIN inventory_transactions t ON t.production_order_id = o.production_order_id A
 JOIN lot_tracking c ON c.lot_number = t.batch_number AND c.material_id = t.material_id
 WHERE p.origin_type = 'produced' AND c.origin_type = 'purchased' ORDER BY 1, 3 LIMIT 200;
 
+-- name: lot_genealogy_forward
+-- sensible: rows >= 1 AND count(DISTINCT customer_id) >= 1 AND min(shipped) > 0 AND bool_and(first_shipped >= received_date)
+SELECT c.lot_number AS component_lot, c.supplier_id, c.received_date, p.lot_number AS made_lot, s.customer_id, -sum(t.quantity) AS shipped, min(t.posting_date) AS first_shipped
+FROM lot_tracking c
+JOIN (SELECT DISTINCT material_id, batch_number, production_order_id FROM inventory_transactions WHERE movement_type = '261') u
+  ON u.batch_number = c.lot_number AND u.material_id = c.material_id
+JOIN lot_tracking p ON p.production_order_id = u.production_order_id
+JOIN inventory_transactions t ON t.batch_number = p.lot_number AND t.material_id = p.material_id AND t.movement_type = '601'
+JOIN sales_orders s ON s.sales_order_id = t.sales_order_id
+GROUP BY 1, 2, 3, 4, 5 ORDER BY first_shipped DESC LIMIT 50;
+
 -- name: movement_value_last_12_months
 -- sensible: rows >= 12 AND count(DISTINCT month) >= 10
 SELECT date_trunc('month', posting_date)::date AS month, transaction_type, count(*) AS movements, sum(amount) AS amount,

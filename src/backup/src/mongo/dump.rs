@@ -4,6 +4,7 @@
 use super::documents::{DEFINITIONS, Definition, bytes, internal};
 use super::positions::{LEDGER, POSITIONS, Positions};
 use crate::errors::BackupError;
+use crate::location::Location;
 use crate::manifest::FileEntry;
 use crate::task::Work;
 use futures_util::TryStreamExt;
@@ -12,7 +13,6 @@ use genims_databases::mongo::INTERNAL_DATABASE;
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// What routes into the database have told lately (`genims_stores::routed::gaps`).
 const FACTS: &str = "routed_facts";
@@ -26,10 +26,9 @@ pub(super) struct Dumped {
 
 impl Dumped {
     /// It was torn.
-    pub(super) fn discard(self, folder: &Path) -> Result<(), BackupError> {
+    pub(super) fn discard(self, folder: &Location) -> Result<(), BackupError> {
         for entry in self.files {
-            let path = folder.join(entry.name);
-            std::fs::remove_file(&path).map_err(BackupError::write(&path))?;
+            folder.remove(&entry.name).map_err(BackupError::write(&folder.path().join(&entry.name)))?;
         }
         Ok(())
     }
@@ -39,7 +38,7 @@ impl Dumped {
         let definition = internal(POSITIONS);
         let mut file = work.create(&definition.file())?;
         for position in positions {
-            work.take(&mut file, &bytes(work.folder, position)?)?;
+            work.take(&mut file, &bytes(work.folder.path(), position)?)?;
         }
         self.files.push(file.finish()?);
         self.rows.insert(definition.told(), positions.len() as u64);
@@ -66,7 +65,7 @@ pub(super) async fn dump(
     // A fact is there before its documents, and documents without their fact would be made anew beside themselves.
     collections.sort_by_key(|(_, definition)| definition.internal && definition.name == FACTS);
     for (database, definition) in collections {
-        work.take(&mut described, &bytes(work.folder, &definition.document())?)?;
+        work.take(&mut described, &bytes(work.folder.path(), &definition.document())?)?;
         let is = |name: &str| definition.internal && definition.name == name;
         if definition.is_view || is(POSITIONS) {
             continue;

@@ -13,6 +13,7 @@ mod private;
 mod statements;
 
 use crate::errors::BackupError;
+use crate::location::{self, Location};
 use crate::manifest::Manifest;
 use crate::restore::{self, RestoreReport};
 use crate::saved::Saved;
@@ -37,6 +38,7 @@ pub async fn run(
     point: DateTime<Utc>,
 ) -> Result<RestoreReport, BackupError> {
     let started = Instant::now();
+    location::refuse_s3(from)?;
     let database = wanted.database;
     let Some(place) = place(database, wanted.environment)? else {
         return Err(BackupError::FollowsAnother { database: database.name.clone(), source_database: FOLLOWED });
@@ -56,7 +58,7 @@ pub async fn run(
     let user = if database.engine == Engine::Postgresql { postgres::USER } else { mariadb::USER };
     let scratch = Scratch::new(user)?;
     let folder = recovered(registry, wanted, &scratch, &chain, point).await?;
-    let mut report = restore::run(registry, wanted, &folder).await?;
+    let mut report = restore::run(registry, wanted, &Location::from(&folder)).await?;
     (report.from, report.seconds) = (base.path.clone(), started.elapsed().as_secs_f64());
     Ok(report)
 }
@@ -132,9 +134,9 @@ async fn save(
     let database: &Database = wanted.database;
     let folder = scratch.path().join("backup");
     std::fs::create_dir(&folder).map_err(BackupError::write(&folder))?;
-    let (bytes, recipients) = (AtomicU64::new(0), None);
+    let (bytes, recipients, location) = (AtomicU64::new(0), None, Location::from(&folder));
     let show = |_: BackupProgress<'_>| {};
-    let work = Work { registry, database, environment, folder: &folder, recipients, show: &show, bytes: &bytes };
+    let work = Work { registry, database, environment, folder: &location, recipients, show: &show, bytes: &bytes };
     let saved = match database.engine {
         Engine::Postgresql => crate::postgres::backup(&work).await,
         Engine::Mysql | Engine::Mongodb => crate::mysql::backup(&work).await,
@@ -149,7 +151,7 @@ async fn save(
     let name = place.rsplit_once('/').map_or("", |(_, name)| name);
     let place = format!("{}/{name}", chain.base.manifest.place);
     let manifest = Manifest::new(&database.name, database.engine, place, point, None, content);
-    manifest.write(&folder)?;
+    manifest.write(&location)?;
     Ok(folder)
 }
 
@@ -164,6 +166,18 @@ mod tests {
         let point = at(0) + chrono::TimeDelta::nanoseconds(1_500_000_700);
         assert_eq!(told_by(Engine::Mysql, point), at(0) + chrono::TimeDelta::seconds(1));
         assert_eq!(told_by(Engine::Postgresql, point), at(0) + chrono::TimeDelta::microseconds(1_500_000));
+    }
+
+    #[tokio::test]
+    async fn a_place_in_s3_is_refused() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let (environment, show) = (Environment::default(), |_: &str| {});
+        let database = registry.get("hr").expect("there");
+        let (name, identities, replace) = (Some("genims_hr_then"), None, false);
+        let wanted = RestoreRequest { database, environment: &environment, name, identities, replace, show: &show };
+        let restored = run(&registry, &wanted, Path::new("s3://plant/genims"), at(0)).await;
+        let error = restored.expect_err("no folder");
+        assert!(matches!(error, BackupError::NeedsFolder { .. }), "{error}");
     }
 
     #[test]

@@ -72,8 +72,8 @@ impl Archive {
         let mut damaged = Vec::new();
         let mut parts = |kind: &str| -> Result<Vec<Part>, BackupError> {
             let mut parts = Vec::new();
-            for path in folder::backups(folder, kind)? {
-                match part(&path) {
+            for location in folder::backups(folder, kind)? {
+                match part(location.path()) {
                     Ok(part) => parts.push(part),
                     Err(error) => damaged.push(error.to_string()),
                 }

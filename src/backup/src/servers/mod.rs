@@ -16,6 +16,7 @@ pub(crate) mod wal;
 
 use crate::encryption::Recipients;
 use crate::errors::BackupError;
+use crate::location;
 use crate::schedule::{self, Found};
 use crate::task::{BackedUpDatabase, BackupProgress, Show};
 use archive::Archive;
@@ -93,6 +94,7 @@ pub async fn run(
     show: Show<'_>,
 ) -> Result<ServersReport, BackupError> {
     let started = Instant::now();
+    location::refuse_s3(to)?;
     std::fs::create_dir_all(to).map_err(BackupError::write(to))?;
     let bytes = AtomicU64::new(0);
     let run = Run { registry, environment, to, recipients, show, bytes: &bytes };
@@ -257,5 +259,15 @@ mod tests {
         assert_eq!(report.left_out, ["genims_production"]);
         assert!(!report.ok());
         assert_eq!(std::fs::read_dir(root.path()).expect("read").count(), 0, "nothing was kept");
+    }
+
+    #[tokio::test]
+    async fn a_place_in_s3_is_refused_and_no_folder_made_instead() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let (place, show) = (Path::new("s3://plant/genims"), |_: BackupProgress<'_>| {});
+        let kept = run(&registry, &Environment::default(), &[], place, None, &show).await;
+        let error = kept.expect_err("no folder");
+        assert!(matches!(error, BackupError::NeedsFolder { .. }), "{error}");
+        assert!(!Path::new("s3:").exists());
     }
 }

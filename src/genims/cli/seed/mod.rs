@@ -1,5 +1,6 @@
 //! `genims seed`: fills databases with deterministic data.
 
+mod jobs;
 mod plant;
 mod render;
 mod sweep;
@@ -11,6 +12,7 @@ use genims_model::{counted, noun};
 use genims_seed::load::{self, SeedOptions, SeedProgress, SeedReport};
 use genims_seed::{Parameters, Scale};
 use genims_terminal::say;
+use jobs::Filled;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -107,6 +109,7 @@ pub(crate) async fn run(args: SeedArgs, environment: &Environment) -> anyhow::Re
 
 async fn everything(args: Common, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
+    let filled = Filled::load(&registry)?;
     let parameters = args.parameters();
     let options = SeedOptions { only: args.modules, specs: args.specs, parameters, day_given: args.as_of.is_some() };
     let bar = genims_terminal::Progress::new("seed", "tables");
@@ -118,11 +121,15 @@ async fn everything(args: Common, environment: &Environment) -> anyhow::Result<E
         SeedProgress::History { database, hours, of } => {
             bar.show(format!("history of sensors into {database}: {hours} of {of} hours"));
         }
+        SeedProgress::Finished(report) if filled.databases.contains(&report.database) => {}
         SeedProgress::Finished(report) => bar.keep(&line(report)),
     })
     .await;
+    let mut report = report?;
+    filled.fill(&registry, environment, &mut report, &|what: &str| bar.show(what)).await;
+    let later = report.databases.iter().filter(|database| filled.databases.contains(&database.database));
+    later.for_each(|database| bar.keep(&line(database)));
     drop(bar);
-    let report = report?;
     conclude(&report, args.json, print, report.ok())
 }
 

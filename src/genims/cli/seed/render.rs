@@ -1,6 +1,7 @@
 //! `genims seed render`: what would be seeded, as files.
 
 use super::Common;
+use super::jobs::Filled;
 use genims_databases::Registry;
 use genims_model::{counted, noun};
 use genims_seed as seed;
@@ -23,6 +24,7 @@ pub(super) struct RenderArgs {
 pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
     let common = &args.common;
+    let by_jobs = Filled::load(&registry)?.tables;
     let bar = Progress::new("seed render", "");
     let done = seed::render(
         &registry,
@@ -30,6 +32,7 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
         common.specs.as_deref(),
         common.parameters(),
         args.out.as_deref(),
+        &by_jobs,
         args.draft,
     );
     drop(bar);

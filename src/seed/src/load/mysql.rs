@@ -109,13 +109,8 @@ async fn store(
     let Some((plan, chunks)) = table else { return Ok(()) };
     let name = &plan.table;
     let failed = |error| SeedError::Table { table: name.clone(), source: settings.error(error) };
-    // The migrations give dimensions their unknown member, key 0.
-    let first = &plan.columns[0];
-    let numbered = plan.numbered.as_ref() == Some(first) || first.ends_with("_key");
     let target = quoted(Engine::Mysql, name);
-    let unknown = if numbered { format!(" WHERE {} <> 0", quoted(Engine::Mysql, first)) } else { String::new() };
-    let filled: Option<i64> =
-        connection.query_first(format!("SELECT 1 FROM {target}{unknown} LIMIT 1")).await.map_err(failed)?;
+    let filled: Option<i64> = connection.query_first(format!("SELECT 1 FROM {target} LIMIT 1")).await.map_err(failed)?;
     if filled.is_some() {
         return Err(SeedError::NotEmpty { database: settings.database().to_owned(), table: name.clone() });
     }
