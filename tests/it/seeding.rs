@@ -6,7 +6,7 @@ use crate::late;
 use crate::platform::Platform;
 use crate::provision::assert_contract;
 use crate::questions::{self, Question};
-use genims_databases::{Database, Engine, MysqlSettings, Registry};
+use genims_databases::{Database, Engine, MysqlSettings, Registry, quoted};
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc};
 use mysql_async::prelude::Queryable;
@@ -229,18 +229,18 @@ async fn postgres_fingerprints(platform: &Platform, database: &Database, all: &m
 async fn mysql_fingerprints(platform: &Platform, database: &Database, all: &mut BTreeMap<String, String>) {
     let url = platform.stack.mysql_url(&database.name);
     let mut connection = MysqlSettings::from_url(&database.name, &url).unwrap().connect().await.unwrap();
-    let list = "SELECT table_name, CONCAT('IFNULL(`', column_name, '`, \'~\')') FROM information_schema.columns \
+    let list = "SELECT table_name, column_name FROM information_schema.columns \
                 WHERE table_schema = DATABASE() AND extra NOT LIKE '%auto_increment%' AND column_name NOT IN ('refreshed_at', 'loaded_at') \
                 AND (RIGHT(column_name, 4) <> '_key' OR RIGHT(column_name, 8) = 'date_key') ORDER BY table_name, ordinal_position";
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (table, column) in connection.query::<(String, String), _>(list).await.unwrap() {
-        tables.entry(table).or_default().push(column);
+        let value = format!("IFNULL({}, '~')", quoted(Engine::Mysql, &column));
+        tables.entry(table).or_default().push(value);
     }
-    for (table, columns) in tables {
-        let hash = format!(
-            "SELECT CONCAT(COUNT(*), ' rows ', IFNULL(SUM(CRC32(CONCAT_WS('|', {}))), 0)) FROM `{table}`",
-            columns.join(", ")
-        );
+    for (table, values) in tables {
+        let (values, name) = (values.join(", "), quoted(Engine::Mysql, &table));
+        let hash =
+            format!("SELECT CONCAT(COUNT(*), ' rows ', IFNULL(SUM(CRC32(CONCAT_WS('|', {values}))), 0)) FROM {name}");
         let hash: Option<String> = connection.query_first(hash).await.unwrap();
         all.insert(format!("{}.{table}", database.name), hash.unwrap());
     }

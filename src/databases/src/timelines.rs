@@ -55,7 +55,8 @@ impl Timelines {
                 }
                 content.newest
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            // A folder that cannot be one is told by what needs it.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => BTreeMap::new(),
             Err(error) => return Err(wrong(error.to_string())),
         };
         Ok(Self { file, is_kept, state: Mutex::new(State { newest, is_written: true }) })

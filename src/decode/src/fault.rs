@@ -188,3 +188,24 @@ pub(crate) fn sized_name(name: &str) -> Result<&str, Fault> {
         Ok(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside bytes that a borrow or a sign would take for one, and with what does not fill eight.
+    #[test]
+    fn a_nul_is_found_wherever_it_stands_and_nothing_else_is_one() {
+        for (length, other) in (0..=40).flat_map(|length| [0x01, b'a', 0x7f, 0x80, 0xff].map(|other| (length, other))) {
+            let mut name = vec![other; length];
+            assert!(!has_nul(&name), "{length} of {other:#x}");
+            for at in 0..length {
+                name[at] = 0;
+                assert!(has_nul(&name), "at {at} of {length}, beside {other:#x}");
+                name[at] = other;
+            }
+        }
+        assert_eq!(checked_name("TEMP-1 of press 4"), Ok("TEMP-1 of press 4"));
+        assert_eq!(checked_name("TEMP\0"), Err(Fault::malformed("the name contains NUL")));
+    }
+}

@@ -253,7 +253,10 @@ mod tests {
     #[test]
     fn a_day_reaches_to_today() {
         let today = day("2026-03-02");
-        assert_eq!(onward(&set(&["2026-02-27"]), today), set(&["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"]));
+        assert_eq!(
+            onward(&set(&["2026-02-27"]), today),
+            set(&["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"])
+        );
         assert_eq!(onward(&set(&["2026-03-02", "2026-03-04"]), today).len(), 3);
         assert!(onward(&BTreeSet::new(), today).is_empty());
     }

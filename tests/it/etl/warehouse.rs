@@ -24,7 +24,7 @@ pub(super) fn history_is_kept(plant: &Plant) {
     assert!(success, "{told:?}");
     let facts = "SELECT CONCAT_WS(' ', m.version, COUNT(*)) FROM fact_machine_fault f JOIN dim_machine m ON m.machine_key = f.machine_key GROUP BY m.version";
     assert_eq!(plant.mysql(ANALYTICS, facts), ["1 1"]);
-    plant.platform.execute(MASTER, "INSERT INTO products (product_id, product_name, status) VALUES ('P3', 'Bolt', 'active')");
+    plant.platform.execute(MASTER, "INSERT INTO products (product_id, product_name) VALUES ('P3', 'Bolt')");
     plant.days("dimensions");
     plant.platform.execute(MASTER, "DELETE FROM products WHERE product_id = 'P3'");
     plant.days("dimensions");

@@ -296,6 +296,7 @@ async fn a_batch_in_which_every_row_is_refused_ends(postgres: Arc<Postgres>) {
 }
 
 async fn a_batch_lands_whole_or_not_at_all_and_once_however_often_the_sink_dies(postgres: Arc<Postgres>) {
+    use genims_log::contract::Log;
     let mut plant = Plant::new();
     let client = postgres.connect().await;
     let mut start = noon_us();
@@ -312,10 +313,8 @@ async fn a_batch_lands_whole_or_not_at_all_and_once_however_often_the_sink_dies(
         // A crash also loses what the spool did not sync: the cursor falls back.
         plant.log.set_cursor("postgres", 0);
         plant = plant.restarted();
+        [0, 1].iter().for_each(|source| plant.accounts.received(*source, plant.log.next_offset() / 2));
     }
-    use genims_log::contract::Log;
-    plant.accounts.received(0, plant.log.next_offset() / 2);
-    plant.accounts.received(1, plant.log.next_offset() / 2);
     let sink = follow(&plant, &postgres, 2_000);
     plant.caught_up().await;
     sink.stop().await;

@@ -53,7 +53,8 @@ impl Filled {
             for job in self.jobs.iter().filter(|job| job.target == seeded.database) {
                 match until_free(&places, job, request, show).await {
                     Ok(done) => enter(seeded, job, &done),
-                    Err(error) => seeded.error = Some(format!("job {}: {error}", job.name)),
+                    Err(error) if seeded.error.is_none() => seeded.error = Some(format!("job {}: {error}", job.name)),
+                    Err(_) => {}
                 }
             }
             seeded.seconds += began.elapsed().as_secs_f64();

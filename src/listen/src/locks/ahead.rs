@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Whole records, which have up to 16 KiB and a little, and not so much that ten thousand slow ones weigh.
+/// Whole records, which have up to 16 KiB and a little, and no more: where reading stops, because the pipeline pushes back, what is left
+/// of one read stays with each connection.
 const READ_BYTES: usize = 32 * 1024;
 
 #[derive(Debug)]

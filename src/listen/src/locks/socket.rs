@@ -109,8 +109,9 @@ impl AsyncRead for Secured {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(Err(error));
         }
-        // TLS hands out one record at a time. All that have come are taken at once, as from a plain socket: a client that sends
-        // each message in a record of its own costs no round of the connection for each of them.
+        // Asked again while there is room: a read that brought something tells neither whether a record is left nor of an end or an
+        // error behind it, which the socket below would not tell of either. So a client that sends each message in a record of its
+        // own costs no round of the connection for each of them, and one that has nothing left none that brings nothing.
         let before = into.filled().len();
         loop {
             let filled = into.filled().len();

@@ -110,7 +110,8 @@ async fn store(
     let name = &plan.table;
     let failed = |error| SeedError::Table { table: name.clone(), source: settings.error(error) };
     let target = quoted(Engine::Mysql, name);
-    let filled: Option<i64> = connection.query_first(format!("SELECT 1 FROM {target} LIMIT 1")).await.map_err(failed)?;
+    let filled: Option<i64> =
+        connection.query_first(format!("SELECT 1 FROM {target} LIMIT 1")).await.map_err(failed)?;
     if filled.is_some() {
         return Err(SeedError::NotEmpty { database: settings.database().to_owned(), table: name.clone() });
     }
