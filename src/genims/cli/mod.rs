@@ -97,9 +97,9 @@ enum Command {
     Maintain(maintain::MaintainArgs),
     /// Fill reporting and warehouse from the other databases; `serve` does it by schedule
     Etl(etl::EtlArgs),
-    /// Who may send to `serve`: add, list, rotate, disable, allow
+    /// Who may send to `serve`: add, list, rotate, token, disable, enable, allow, limit
     Client(client::ClientArgs),
-    /// Who may sign in to the HTTP side of `serve`, as what: add, list, rotate, token, disable, role
+    /// Who may sign in to the HTTP side of `serve`, as what: add, list, rotate, token, disable, enable, role
     User(user::UserArgs),
     /// What an attacker would look for: open doors, rights on files, old certificates, usual passwords
     Security(security::SecurityArgs),

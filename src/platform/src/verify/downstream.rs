@@ -19,9 +19,9 @@ const MASTER: &str = "genims_master_db";
 const TABLES: &str =
     "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'genims_internal' AND table_name IN";
 
-/// Each job with its last run that has ended.
+/// Each job with its last run that came to an end. One that was killed says nothing of its job: the next run does it anew.
 const RUNS: &str = "SELECT DISTINCT ON (job) job, outcome, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), error \
-     FROM genims_internal.etl_runs WHERE outcome <> 'running' ORDER BY job, run_id DESC";
+     FROM genims_internal.etl_runs WHERE outcome IN ('succeeded', 'failed') ORDER BY job, run_id DESC";
 
 /// What a database lacks of the events that are routed to it.
 #[derive(Debug, PartialEq, Eq)]
