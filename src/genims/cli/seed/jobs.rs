@@ -50,7 +50,8 @@ impl Filled {
         let started = Instant::now();
         for seeded in report.databases.iter_mut().filter(|database| database.error.is_none()) {
             let began = Instant::now();
-            for job in self.jobs.iter().filter(|job| job.target == seeded.database) {
+            let database = seeded.database.clone();
+            for job in self.jobs.iter().filter(|job| job.target == database) {
                 match until_free(&places, job, request, show).await {
                     Ok(done) => enter(seeded, job, &done),
                     Err(error) if seeded.error.is_none() => seeded.error = Some(format!("job {}: {error}", job.name)),
