@@ -217,7 +217,7 @@ mod tests {
         let backup = saved(&bucket, -1);
         assert_eq!(backup, Path::new("s3://plant/genims/genims_hr_db/20231113T221320.000Z"));
         let open = begun(&bucket, 0);
-        assert_eq!(listed(&bucket), [backup.clone()], "what is in the making is none");
+        assert_eq!(listed(&bucket), std::slice::from_ref(&backup), "what is in the making is none");
         let twice = Partial::begin(bucket.location(), HR, at(0)).err().expect("two of one name").to_string();
         assert!(twice.contains("in the making"), "{twice}");
         drop(open);

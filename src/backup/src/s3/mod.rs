@@ -44,13 +44,16 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Of what a service says of an error.
 const MESSAGE_CHARS_MAX: usize = 300;
 
+/// Its tag, and what it held.
+type Known = (String, Arc<[u8]>);
+
 pub(crate) struct ObjectStore {
     agent: Agent,
     bucket: Bucket,
     credentials: Credentials,
     part_bytes: usize,
     /// Small objects that were read once, by key, with their [`ObjectEntry::tag`] then: whoever looks each minute asks for lists.
-    known: Mutex<HashMap<String, (String, Arc<[u8]>)>>,
+    known: Mutex<HashMap<String, Known>>,
 }
 
 /// An object, as it is listed.
