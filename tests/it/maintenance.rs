@@ -117,7 +117,7 @@ fn tables_and_indexes(harness: &'static Harness, platform: &Platform) {
     assert_eq!(work(&again, "public.held"), [pair("vacuum", "done")], "{again:#}");
     assert_eq!(work(&again, "public.held_pkey"), [pair("reindex", "done")], "{again:#}");
     let entered = "SELECT count(*) FROM genims_internal.changes WHERE op = 'action' AND actor = 'service:genims-maintain' \
-                   AND after ->> 'description' LIKE 'maintenance: vacuum of %, reindex of 1'";
+                   AND after ->> 'description' LIKE 'maintenance: vacuum of %, reindex of 1 (%'";
     assert_eq!(number(harness, platform, HR, entered), 2);
     let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
     assert_eq!(number(harness, platform, HR, invalid), 0);
