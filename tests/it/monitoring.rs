@@ -189,9 +189,12 @@ fn what_goes_wrong_fires(harness: &'static Harness) {
         let mut samples = metrics.lines().filter(|line| line.starts_with(&format!("{name}{{")));
         samples.any(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() > limit)
     };
-    eventually("mirror and changes are more than a minute late", LATE, || {
+    eventually("mirror and changes are more than a minute late, and MongoDB was asked meanwhile", LATE, || {
         let (_, metrics) = plant.get("/metrics").unwrap();
-        exceeds(&metrics, "genims_sink_lag_seconds", 60.0) && exceeds(&metrics, "genims_changes_age_seconds", 60.0)
+        let is_down = |line: &str| line.starts_with("genims_database_up{") && line.ends_with(" 0");
+        metrics.lines().any(is_down)
+            && exceeds(&metrics, "genims_sink_lag_seconds", 60.0)
+            && exceeds(&metrics, "genims_changes_age_seconds", 60.0)
     });
     fires(&plant, &["GenimsChangesLate", "GenimsDatabaseAway", "GenimsSinkLate", "GenimsSinkNotFollowing"]);
     plant.terminate();
