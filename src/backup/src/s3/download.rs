@@ -23,9 +23,11 @@ pub(crate) struct Download {
 impl Download {
     pub(crate) fn new(store: Arc<ObjectStore>, key: String) -> io::Result<Self> {
         let (length, body) = retried(|| {
-            let body = store.open(&key, 0)?.into_body();
-            let length = body.content_length().ok_or_else(|| unreadable("an object has no length"))?;
-            Ok((length, body.into_reader()))
+            let answer = store.open(&key, 0)?;
+            // Of an empty one there is no body that has a length.
+            let said = answer.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+            let length = said.ok_or_else(|| unreadable("an object has no length"))?;
+            Ok((length, answer.into_body().into_reader()))
         })?;
         Ok(Self { store, key, at: 0, length, body: Some(body), failures: 0, backoff: Backoff::default() })
     }

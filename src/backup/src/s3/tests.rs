@@ -162,7 +162,9 @@ fn a_part_that_cannot_be_sent_ends_the_upload_with_its_reason() {
     }
     let written = upload.write_all(&content(4 * PART_MIN)).and_then(|()| upload.finish());
     let said = written.expect_err("nobody knows the upload").to_string();
-    assert!(said.contains("the service answers"), "{said}");
+    // A service may close the connection before it was sent all of a part that it does not want.
+    let reasons = ["the service answers", "Broken pipe", "Connection reset"];
+    assert!(reasons.iter().any(|reason| said.contains(reason)), "{said}");
     assert!(!keys(&store).contains(&"a/dump".to_owned()));
 }
 
