@@ -55,7 +55,7 @@ impl fmt::Display for LevelRole {
 pub(super) const NATIVE_PREFIX: &str = "genims/v1/";
 
 /// Levels in a topic that a template can match.
-pub(super) const SEGMENTS_MAX: usize = 16;
+const SEGMENTS_MAX: usize = 16;
 
 /// What can be wrong with a `[[topics]]` entry. All of it is found when the server starts and none of it passes by itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

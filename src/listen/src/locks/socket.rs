@@ -56,13 +56,11 @@ pub(crate) struct Secured {
     stream: TlsStream<Ahead>,
     /// The last read brought something: there may be more of it that the socket below does not tell of.
     more: bool,
-    /// Met behind bytes that had to be told first.
-    failed: Option<io::Error>,
 }
 
 impl Secured {
     pub(super) fn new(stream: TlsStream<Ahead>) -> Self {
-        Self { stream, more: true, failed: None }
+        Self { stream, more: true }
     }
 }
 
@@ -106,28 +104,11 @@ impl Socket for Secured {
 
 impl AsyncRead for Secured {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(error) = self.failed.take() {
-            return Poll::Ready(Err(error));
-        }
-        // Asked again while there is room: a read that brought something tells neither whether a record is left nor of an end or an
-        // error behind it, which the socket below would not tell of either. So a client that sends each message in a record of its
-        // own costs no round of the connection for each of them, and one that has nothing left none that brings nothing.
-        let before = into.filled().len();
-        loop {
-            let filled = into.filled().len();
-            let polled = Pin::new(&mut self.stream).poll_read(context, into);
-            self.more = polled.is_ready();
-            let brought = into.filled().len() > filled;
-            match polled {
-                Poll::Ready(Ok(())) if brought && into.remaining() > 0 => {}
-                polled if into.filled().len() == before => return polled,
-                Poll::Ready(Err(error)) => {
-                    self.failed = Some(error);
-                    return Poll::Ready(Ok(()));
-                }
-                _ => return Poll::Ready(Ok(())),
-            }
-        }
+        // It takes all records that have come and keeps an error behind them for the next read; only that read tells whether anything
+        // is left, which the socket below may not tell of.
+        let polled = Pin::new(&mut self.stream).poll_read(context, into);
+        self.more = polled.is_ready();
+        polled
     }
 }
 
