@@ -203,38 +203,65 @@ fn literal(value: Option<&str>) -> String {
 }
 
 fn each_row_breaks_exactly_its_rules(harness: &'static Harness) {
-    let platform = seeded_in_the_past(harness);
     let rows = rows();
-    let mut sessions: BTreeMap<&str, Session> = BTreeMap::new();
+    let mut broken = BrokenPlatform { harness, platform: seeded_in_the_past(harness), sessions: BTreeMap::new() };
     for round in rounds(&rows) {
+        broken.prove(&round);
+    }
+    broken.sessions.into_values().for_each(|session| harness.block_on(session.close()));
+}
+
+/// A platform whose rows are broken a round at a time.
+struct BrokenPlatform<'a> {
+    harness: &'static Harness,
+    platform: Platform,
+    sessions: BTreeMap<&'a str, Session>,
+}
+
+impl<'a> BrokenPlatform<'a> {
+    /// Rows may be of one another, as a comment is of its ticket, and then one hides what the other breaks: where a round is not
+    /// what its rows say together, each half is looked at by itself, and in the end each row.
+    fn prove(&mut self, round: &[&'a Row]) {
+        let expected: BTreeSet<&str> = round.iter().flat_map(|row| &row.rules).map(String::as_str).collect();
+        let violated = self.violated_by(round);
+        let violated: BTreeSet<&str> = violated.iter().map(String::as_str).collect();
+        if violated == expected {
+            return;
+        }
+        if let [row] = round {
+            panic!("{row:?} violates {violated:?}");
+        }
+        let (left, right) = round.split_at(round.len() / 2);
+        self.prove(left);
+        self.prove(right);
+    }
+
+    /// Breaks the rows, looks, and mends them.
+    fn violated_by(&mut self, round: &[&'a Row]) -> BTreeSet<String> {
+        let Self { harness, platform, sessions } = self;
         let mut mending: Vec<(&Row, String, String)> = Vec::new();
-        for row in &round {
+        for row in round {
             let taken =
                 mending.iter().filter(|(other, ..)| (&other.database, &other.table) == (&row.database, &row.table));
             let taken: Vec<String> = taken.map(|(_, key, _)| key.clone()).collect();
             let session = sessions
                 .entry(row.database.as_str())
-                .or_insert_with(|| harness.block_on(Session::open(&platform, &row.database)));
+                .or_insert_with(|| harness.block_on(Session::open(platform, &row.database)));
             let (key, mend) = harness.block_on(session.break_row(row, &taken));
             mending.push((row, key, mend));
         }
-        let expected: BTreeSet<&str> = round.iter().flat_map(|row| &row.rules).map(String::as_str).collect();
-        let violated = violated(&platform);
-        let violated: BTreeSet<&str> = violated.iter().map(String::as_str).collect();
-        let missed: Vec<&&str> = expected.difference(&violated).collect();
-        let besides: Vec<&&str> = violated.difference(&expected).collect();
-        assert!(missed.is_empty() && besides.is_empty(), "not noticed: {missed:?}; violated, too: {besides:?}");
+        let violated = violated(platform);
         for (row, _, mend) in mending.iter().rev() {
             harness.block_on(sessions.get_mut(row.database.as_str()).unwrap().change(mend));
         }
+        violated
     }
-    sessions.into_values().for_each(|session| harness.block_on(session.close()));
 }
 
 /// What a verification finds broken, on the day of the history.
 fn violated(platform: &Platform) -> BTreeSet<String> {
     let output = platform.cli(&["verify", "--as-of", ORDINARY, "--json"], &[]);
-    assert_eq!(output.status.code(), Some(1));
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
     let verdict: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = verdict["findings"].as_array().unwrap().iter();
     let broken = findings.filter(|finding| finding["outcome"] != "passed" && finding["outcome"] != "empty");

@@ -269,9 +269,9 @@ fn the_ledgers_break(examined: &Examined<'_>) {
 fn on_an_empty_platform_no_rule_holds(harness: &'static Harness) {
     let platform = Platform::new(harness);
     let verdict = run(harness, &platform.environment(&[]), &VerifyOptions::default());
-    let said = |number: usize| format!("{},{:03} rules, references and counts", number / 1_000, number % 1_000);
-    let readme = include_str!("../../README.md");
-    assert_eq!(readme.matches(&said(verdict.findings.len())).count(), 2, "README: {}", said(verdict.findings.len()));
+    let hundreds = verdict.findings.len() / 100;
+    let said = format!("{},{}00 rules, references and counts", hundreds / 10, hundreds % 10);
+    assert_eq!(include_str!("../../README.md").matches(&said).count(), 2, "README: {said}");
     let families = ["counts", "references"];
     let rules: Vec<&Finding> =
         verdict.findings.iter().filter(|finding| !families.contains(&finding.family.as_str())).collect();
