@@ -8,10 +8,10 @@ CARGO ?= cargo
 # rustup's place, for a shell that has not been opened again since.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# make demo SECONDS=30 JSON=report.json KEEP=1 DIR=/srv/genims
+# make demo SECONDS=30 JSON=report.json KEEP=1 TLS=1 DIR=/srv/genims
 # SECONDS is a variable of bash's own: only a value given to make counts.
 DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
-              $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep) $(if $(DIR),--dir $(DIR))
+              $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep) $(if $(TLS),--tls) $(if $(DIR),--dir $(DIR))
 
 # Not the one of whoever calls: packages differ with its version. Without its own compressor it takes Debian's xz.
 CARGO_DEB := target/tools/bin/cargo-deb
@@ -22,7 +22,7 @@ CARGO_DEB_VERSION := 3.6.2
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1 DIR=]
+demo: tools ## Simulated plants and real turbines through MQTT and TCP into both databases [SECONDS= JSON= KEEP=1 TLS=1 DIR=]
 	$(CARGO) build --release --workspace
 	target/release/genims-dev demo $(DEMO_FLAGS)
 

@@ -1,6 +1,6 @@
 //! How the server is spoken to: flags and environment enter; where a listener is, TLS and a login leave. Only loopback is accepted.
 
-use crate::authorities::roots;
+use crate::authorities::{certificates, roots};
 use crate::load::socket::Peer;
 use crate::wire::{Identity, Login};
 use clap::Args;
@@ -12,9 +12,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// Holds the secret of `--user`: others see the flags of a process.
 const SECRET: &str = "GENIMS_LOADTEST_SECRET";
+
+/// For an answer of the HTTP side.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
@@ -104,6 +109,20 @@ impl Access {
         // Each connection stands for a device of its own: a handshake that goes on with the session of another would cost less.
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
+    }
+
+    /// A client of the server's HTTP side, which believes the same authorities.
+    pub fn http_agent(&self, secured: bool) -> Result<ureq::Agent, AccessError> {
+        let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX));
+        if !secured {
+            return Ok(config.build().into());
+        }
+        let found = certificates(self.ca.as_deref()).map_err(AccessError::Tls)?;
+        let found: Vec<_> = found.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&found))
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()));
+        Ok(config.tls_config(tls.build()).build().into())
     }
 
     /// The account to log in to, where one is named.

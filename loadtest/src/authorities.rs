@@ -9,13 +9,31 @@ use std::path::Path;
 pub fn roots(file: Option<&Path>) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     let Some(path) = file else {
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        store.add_parsable_certificates(trusted());
         return Ok(store);
     };
-    let unreadable = |error: &dyn std::fmt::Display| format!("cannot read authorities in {}: {error}", path.display());
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        store.add(certificate).map_err(|error| unreadable(&error))?;
+    for certificate in authorities(path)? {
+        store.add(certificate).map_err(|error| unreadable(path, &error))?;
     }
-    if store.is_empty() { Err(unreadable(&"there is none; it holds certificates in PEM")) } else { Ok(store) }
+    Ok(store)
+}
+
+/// The same as certificates.
+pub fn certificates(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
+    file.map_or_else(|| Ok(trusted()), authorities)
+}
+
+/// Those of the operating system.
+fn trusted() -> Vec<CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
+}
+
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let found = found.map_err(|error| unreadable(path, &error))?;
+    if found.is_empty() { Err(unreadable(path, &"there is none; it holds certificates in PEM")) } else { Ok(found) }
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("cannot read authorities in {}: {error}", path.display())
 }

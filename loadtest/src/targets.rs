@@ -35,7 +35,7 @@ pub struct Targets {
     /// The server's listener for line protocol
     #[arg(long, env = "GENIMS_LINE_LISTEN", default_value = "127.0.0.1:8094")]
     pub line: String,
-    /// The server's HTTP address, for its own account in the report
+    /// The server's HTTP address, for its own account in the report; https://HOST:PORT with TLS
     #[arg(long, env = "GENIMS_HTTP_LISTEN", default_value = "127.0.0.1:9400")]
     pub http: String,
     /// genims_operations_db: the verdict asks it
@@ -65,6 +65,7 @@ impl Targets {
         }
         self.access.login()?;
         loopback(self.http_address())?;
+        self.access.http_agent(self.http_is_secured())?;
         for url in [self.postgres(), self.master()].into_iter().flatten() {
             PostgresUrl::parse(&url)?;
         }
@@ -73,7 +74,12 @@ impl Targets {
 
     /// `host:port`; a URL is as good.
     fn http_address(&self) -> &str {
-        self.http.trim_start_matches("http://").split('/').next().unwrap_or_default()
+        let place = self.http.split_once("://").map_or(self.http.as_str(), |(_, place)| place);
+        place.split('/').next().unwrap_or_default()
+    }
+
+    fn http_is_secured(&self) -> bool {
+        self.http.starts_with("https://")
     }
 
     /// The URL of genims_operations_db.
@@ -116,8 +122,11 @@ impl Targets {
 
     /// The server's own account; `None` when it cannot be had, which is no error.
     pub async fn server_stats(&self) -> Option<serde_json::Value> {
-        let url = format!("http://{}/stats", loopback(self.http_address()).ok()?);
-        tokio::task::spawn_blocking(move || ureq::get(&url).call().ok()?.body_mut().read_json().ok())
+        let place = self.http_address();
+        loopback(place).ok()?;
+        let url = format!("{}://{place}/stats", if self.http_is_secured() { "https" } else { "http" });
+        let agent = self.access.http_agent(self.http_is_secured()).ok()?;
+        tokio::task::spawn_blocking(move || agent.get(&url).call().ok()?.body_mut().read_json().ok())
             .await
             .ok()
             .flatten()

@@ -96,6 +96,12 @@ impl Stack {
         self.place.tls().ca
     }
 
+    /// The servers' certificate, for localhost and 127.0.0.1, and its key.
+    pub fn certificate_files(&self) -> (PathBuf, PathBuf) {
+        let files = self.place.tls();
+        (files.certificate, files.key)
+    }
+
     /// `None` when the server is not running.
     pub fn pid(&self, server: Server) -> Option<u32> {
         self.running(server).map(|process| process.pid)

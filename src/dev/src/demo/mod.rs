@@ -1,6 +1,8 @@
 //! `genims-dev demo`: the whole way once, with the same commands that a user would type: private servers, the 17 databases
 //! with their data and its proof, server, load, real records, verdict. Everything it starts it stops again, unless `--keep`.
 
+mod encryption;
+mod readiness;
 mod report;
 mod steps;
 mod story;
@@ -9,7 +11,6 @@ use anyhow::Context;
 use clap::Args;
 use genims_dev::{SERVER_DATA, Stack, StackOptions};
 use genims_terminal::say;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steps::{Steps, Tools};
@@ -25,6 +26,9 @@ pub(crate) struct DemoArgs {
     /// Leave everything running at the end
     #[arg(long)]
     keep: bool,
+    /// TLS for all connections, by an authority that the demo makes
+    #[arg(long)]
+    tls: bool,
     /// Folder of the demo's servers and data
     #[arg(long, default_value = ".genims/demo", value_name = "FOLDER")]
     dir: PathBuf,
@@ -43,12 +47,13 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     }
     steps::announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
     let stack = Stack::start(&StackOptions { dir: args.dir.clone(), ..StackOptions::default() })?;
-    let mut steps = Steps::new(tools, &stack, &args.dir)?;
+    let mut steps = Steps::new(tools, &stack, &args.dir, args.tls)?;
     let outcome = steps.all(args.seconds);
     let result = outcome.and_then(|parts| {
         let report = report::Figures::of(&parts)?;
         report.print();
         story::tell(&stack)?;
+        report.print_readiness();
         if let Some(path) = &args.json {
             report.write(path)?;
             say!("\nThe whole report: {}", path.display());
@@ -69,14 +74,14 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         }
     }
     // The last line in any case: what people look for when the demo is over.
-    say!("\n{}", dashboard(steps.dashboard(), args.keep));
+    say!("\n{}", dashboard(&steps.dashboard(), args.keep));
     Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Where the dashboard is, or how it stays.
-fn dashboard(address: SocketAddr, kept: bool) -> String {
+fn dashboard(url: &str, kept: bool) -> String {
     let how = if kept { "" } else { ", with KEEP=1 (--keep) for as long as you like; this one was stopped" };
-    format!("Dashboard: http://{address}/{how}")
+    format!("Dashboard: {url}/{how}")
 }
 
 /// What a demo left whose databases are gone.
@@ -96,9 +101,9 @@ mod tests {
 
     #[test]
     fn the_last_line_has_the_address_of_the_dashboard_and_says_whether_somebody_is_there() {
-        let address = SocketAddr::from(([127, 0, 0, 1], 9_400));
-        assert_eq!(dashboard(address, true), "Dashboard: http://127.0.0.1:9400/");
-        let stopped = dashboard(address, false);
+        let url = "http://127.0.0.1:9400";
+        assert_eq!(dashboard(url, true), "Dashboard: http://127.0.0.1:9400/");
+        let stopped = dashboard(url, false);
         assert!(stopped.starts_with("Dashboard: http://127.0.0.1:9400/,"), "{stopped}");
         assert!(stopped.contains("KEEP=1") && !stopped.contains('\n'), "{stopped}");
     }

@@ -1,5 +1,6 @@
 //! What the demo found, summed over its runs, for people and as JSON.
 
+use super::readiness;
 use anyhow::Context;
 use genims_terminal::say;
 use serde_json::{Map, Value, json};
@@ -27,6 +28,7 @@ pub(super) struct Parts {
     pub(super) replay: Value,
     pub(super) verify: Value,
     pub(super) stats: Value,
+    pub(super) readiness: Value,
 }
 
 pub(super) struct Figures(Map<String, Value>);
@@ -46,6 +48,7 @@ impl Figures {
         report.insert("identity_holds".to_owned(), parts.stats["identity_holds"].clone());
         report.insert("account".to_owned(), parts.stats["total"].clone());
         report.insert("routes".to_owned(), parts.stats["routes"].clone());
+        report.insert("readiness".to_owned(), parts.readiness.clone());
         let parts = json!({ "run": parts.run, "replay": parts.replay, "verify": parts.verify });
         report.insert("parts".to_owned(), parts);
         Ok(Self(report))
@@ -94,6 +97,10 @@ impl Figures {
             "  {}",
             if self.is_clean() { "Nothing is missing, nothing is there twice." } else { "NOT CLEAN: see above." }
         );
+    }
+
+    pub(super) fn print_readiness(&self) {
+        readiness::print(&self.0["readiness"]);
     }
 
     /// `database rows, ...` of the routes; what was refused is said.

@@ -1,5 +1,7 @@
 //! The demo's steps: each is a command that a user could type, run as a child with its output shown.
 
+use super::encryption::Encryption;
+use super::readiness;
 use super::report::Parts;
 use anyhow::{Context, bail};
 use genims_dev::{SERVER_DATA, Stack, free_port};
@@ -44,6 +46,10 @@ pub(super) struct Steps {
     folder: PathBuf,
     environment: Vec<(&'static str, String)>,
     addresses: Addresses,
+    /// In clear without it.
+    encryption: Option<Encryption>,
+    /// Of the server's HTTP side.
+    agent: ureq::Agent,
     server: Option<Child>,
 }
 
@@ -56,23 +62,34 @@ struct Addresses {
 }
 
 impl Steps {
-    pub(super) fn new(tools: Tools, stack: &Stack, folder: &Path) -> anyhow::Result<Self> {
+    pub(super) fn new(tools: Tools, stack: &Stack, folder: &Path, tls: bool) -> anyhow::Result<Self> {
+        let encryption = if tls { Some(Encryption::prepare(stack, folder)?) } else { None };
+        let mongodb = stack.mongodb_url();
+        let mongodb = encryption.as_ref().map_or(mongodb.clone(), |tls| tls.mongodb_url(&mongodb));
         let [http, mqtt, tcp, line] = free_addresses().context("no free port on 127.0.0.1")?;
         let addresses = Addresses { http, mqtt, tcp, line };
-        let environment = vec![
+        let mut environment = vec![
             ("GENIMS_POSTGRES_URL", stack.postgres_url("postgres")),
             // The load harness knows no registry: it is told its two databases.
             ("GENIMS_MASTER_DB_URL", stack.postgres_url("genims_master_db")),
             ("GENIMS_OPERATIONS_DB_URL", stack.postgres_url("genims_operations_db")),
             ("GENIMS_MYSQL_URL", stack.mysql_url("")),
-            ("GENIMS_MONGODB_URL", stack.mongodb_url()),
+            ("GENIMS_MONGODB_URL", mongodb),
             ("GENIMS_DATA_DIR", folder.join(SERVER_DATA).to_string_lossy().into_owned()),
             ("GENIMS_HTTP_LISTEN", http.to_string()),
             ("GENIMS_MQTT_LISTEN", mqtt.to_string()),
             ("GENIMS_TCP_LISTEN", tcp.to_string()),
             ("GENIMS_LINE_LISTEN", line.to_string()),
         ];
-        Ok(Self { tools, folder: folder.to_owned(), environment, addresses, server: None })
+        if let Some(Encryption { authority, .. }) = &encryption {
+            let authority = authority.to_string_lossy().into_owned();
+            environment.extend([("SSL_CERT_FILE", authority.clone()), ("GENIMS_TLS_CA_FILE", authority)]);
+        }
+        let agent = match &encryption {
+            Some(tls) => tls.http_agent()?,
+            None => ureq::agent(),
+        };
+        Ok(Self { tools, folder: folder.to_owned(), environment, addresses, encryption, agent, server: None })
     }
 
     /// Schemas, data and their proof; then server, load, real records and the proof of the stream.
@@ -96,7 +113,31 @@ impl Steps {
         announce("genims verify --module ledger");
         self.run(self.genims(&["verify", "--module", "ledger"]))?;
         self.reported()?;
-        Ok(Parts { run: read_json(&run_file)?, replay: read_json(&replay_file)?, verify, stats })
+        let readiness = self.readiness()?;
+        Ok(Parts { run: read_json(&run_file)?, replay: read_json(&replay_file)?, verify, stats, readiness })
+    }
+
+    /// Each database saved and brought back beside itself, then all that must hold before a plant goes live.
+    fn readiness(&self) -> anyhow::Result<Value> {
+        let backups = self.folder.join("backups");
+        let backups = backups.to_string_lossy();
+        announce("genims drill");
+        let drill = self.told(&["drill", "--to", &backups, "--json"])?;
+        announce("genims checklist");
+        let url = self.dashboard();
+        let checklist = self.told(&["checklist", "--backups", &backups, "--url", &url, "--json"])?;
+        readiness::of(&drill, &checklist)
+    }
+
+    /// The report of a command, whose exit code is its verdict.
+    fn told(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let started = Instant::now();
+        let output = self.genims(arguments).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("genims {} cannot run", arguments[0]))?;
+        let report = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("genims {} ended with {} and no report", arguments[0], output.status))?;
+        say!("    {:.1} s", started.elapsed().as_secs_f64());
+        Ok(report)
     }
 
     /// What each hour brings: facts and reports of the run. The server's own schedule may be at them.
@@ -119,21 +160,16 @@ impl Steps {
 
     /// The verdict over all databases; of its findings those about the ledger, and all that complain.
     fn verified(&self) -> anyhow::Result<Value> {
-        let started = Instant::now();
-        let output = self.genims(&["verify", "--json"]).stderr(Stdio::inherit()).output();
-        let output = output.context("genims verify cannot run")?;
-        let mut verdict: Value =
-            serde_json::from_slice(&output.stdout).context("genims verify --json printed no JSON")?;
+        let mut verdict = self.told(&["verify", "--json"])?;
         let mut looked_at = 0;
         if let Some(findings) = verdict["findings"].as_array_mut() {
             looked_at = findings.len();
             findings.retain(|finding| finding["family"] == "ledger" || finding["passed"] != true);
         }
-        if !output.status.success() {
-            bail!("genims verify ended with {}:\n{}", output.status, serde_json::to_string_pretty(&verdict)?);
+        if verdict["passed"] != true {
+            bail!("genims verify found:\n{}", serde_json::to_string_pretty(&verdict)?);
         }
         say!("    {looked_at} rules, references and counts hold");
-        say!("    {:.1} s", started.elapsed().as_secs_f64());
         Ok(verdict)
     }
 
@@ -158,13 +194,13 @@ impl Steps {
         let log = File::create(&log_path).with_context(|| format!("{} cannot be written", log_path.display()))?;
         let server = self.genims(&["serve"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.server = Some(server.context("genims serve cannot start")?);
-        say!("    {:<6} http://{}/", "http", self.addresses.http);
+        say!("    {:<6} {}/", "http", self.dashboard());
         say!("    {:<6} {}", "mqtt", self.addresses.mqtt);
         say!("    {:<6} {}", "tcp", self.addresses.tcp);
         say!("    {:<6} {}", "line", self.addresses.line);
         say!("    {:<6} {}", "log", log_path.display());
         let deadline = Instant::now() + READY_WAIT;
-        while ureq::get(format!("http://{}/readyz", self.addresses.http)).call().is_err() {
+        while self.agent.get(format!("{}/readyz", self.dashboard())).call().is_err() {
             let ended = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten());
             if ended.is_some() || Instant::now() > deadline {
                 bail!("the server did not get ready; its log: {}", log_path.display());
@@ -178,8 +214,8 @@ impl Steps {
     fn quiet_stats(&self) -> anyhow::Result<Value> {
         let deadline = Instant::now() + READY_WAIT;
         loop {
-            let url = format!("http://{}/stats", self.addresses.http);
-            let text = ureq::get(url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+            let url = format!("{}/stats", self.dashboard());
+            let text = self.agent.get(url).call().and_then(|mut answer| answer.body_mut().read_to_string());
             let stats: Value = serde_json::from_str(&text.context("the server does not answer")?)?;
             let lag = stats["sinks"].as_array().into_iter().flatten().any(|sink| sink["lag_records"] != 0);
             if (stats["total"]["in_flight"] == 0 && !lag) || Instant::now() > deadline {
@@ -192,6 +228,9 @@ impl Steps {
     fn genims(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.tools.genims);
         command.args(arguments).envs(self.environment.iter().cloned());
+        if let Some(Encryption { configuration, .. }) = &self.encryption {
+            command.arg("--config").arg(configuration);
+        }
         command
     }
 
@@ -201,7 +240,10 @@ impl Steps {
         command.args(["--mqtt", &self.addresses.mqtt.to_string()]);
         command.args(["--tcp", &self.addresses.tcp.to_string()]);
         command.args(["--line", &self.addresses.line.to_string()]);
-        command.args(["--http", &format!("http://{}", self.addresses.http)]);
+        command.args(["--http", &self.dashboard()]);
+        if self.encryption.is_some() {
+            command.arg("--tls");
+        }
         if let Some(server) = &self.server {
             command.args(["--server-pid", &server.id().to_string()]);
         }
@@ -243,8 +285,8 @@ impl Steps {
     }
 
     /// Where the page is.
-    pub(super) fn dashboard(&self) -> SocketAddr {
-        self.addresses.http
+    pub(super) fn dashboard(&self) -> String {
+        format!("{}://{}", if self.encryption.is_some() { "https" } else { "http" }, self.addresses.http)
     }
 
     pub(super) fn leave_running(&mut self, stack: &Stack) {
@@ -254,6 +296,9 @@ impl Steps {
         say!("    mqtt {}  tcp {}  line {}", self.addresses.mqtt, self.addresses.tcp, self.addresses.line);
         say!("    {}", stack.postgres_url("genims_operations_db"));
         say!("    {}", stack.mongodb_url());
+        if let Some(Encryption { authority, .. }) = &self.encryption {
+            say!("    TLS everywhere; whoever connects has to trust {}", authority.display());
+        }
         say!("Stop it with:\n    kill {pid}\n    genims-dev down --dir {} --delete", self.folder.display());
     }
 }
