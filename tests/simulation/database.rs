@@ -102,7 +102,7 @@ impl Database {
 
     /// Where it stands in a log.
     pub(crate) fn offset(&self, log: Uuid) -> Option<u64> {
-        self.contents.positions.get(&log).map(|position| position.offset)
+        self.contents.positions.get(&log).map(Position::next_offset)
     }
 
     /// How much it holds: readings, events, rows, and letters of rows.
@@ -225,7 +225,7 @@ impl Connection {
             Events::Noted | Events::Stored => batch.events().map(shown).collect(),
         };
         if self.events == Events::Noted {
-            let told = events.iter().map(|(offset, event)| ((start.position.log, *offset), event.clone()));
+            let told = events.iter().map(|(offset, event)| ((start.position.log(), *offset), event.clone()));
             lock(&self.database).told.extend(told);
         }
         let is_routed = self.events == Events::Stored;
@@ -296,7 +296,7 @@ struct RowOfLog {
 impl Transaction {
     fn commit(self) -> Result<Committed, SinkError> {
         let mut database = lock(&self.database);
-        let (log, first) = (self.start.position.log, self.first_offset);
+        let (log, first) = (self.start.position.log(), self.first_offset);
         if database.offset(log) != Some(self.position) {
             return Err(SinkError::PositionMoved { expected: self.position });
         }
@@ -321,13 +321,13 @@ impl Transaction {
         let passed = self.passed.into_iter().map(|(from, to)| (from.max(self.position), to));
         let gone = [(known_gone, self.from)].into_iter().chain(passed).filter(|(from, to)| from < to);
         database.gaps.extend(gone.map(|(from, to)| (log, from, to)));
-        let position = Position { offset: self.to, ..self.start.position };
+        let position = self.start.position.moved_to(self.to);
         database.contents.positions.insert(log, position);
         Ok(Committed { done_before, ..Committed::default() })
     }
 
     fn store_half(&self) {
-        let (log, mut database) = (self.start.position.log, lock(&self.database));
+        let (log, mut database) = (self.start.position.log(), lock(&self.database));
         database.store(log, self.rows[..self.rows.len() / 2].iter().cloned());
         database.store_events(log, self.events[..self.events.len() / 2].iter().cloned());
         database.write_rows(log, &self.table[..self.table.len() / 2]);
@@ -348,17 +348,17 @@ impl Target for Connection {
         if database.is_away {
             return Err(gone("away"));
         }
-        let known = database.contents.positions.get(&start.log).cloned();
+        let known = database.contents.positions.get(&start.log()).cloned();
         // One that was put back to a time before its first position gets what the log holds, like a new one.
-        let from = known.as_ref().map_or(0, |position| position.offset);
+        let from = known.as_ref().map_or(0, Position::next_offset);
         let first_offset = self.log.first_offset();
         if from < first_offset {
-            database.gaps.push((start.log, from, first_offset));
+            database.gaps.push((start.log(), from, first_offset));
         }
         let position = known.unwrap_or_else(|| start.clone());
-        database.contents.positions.insert(start.log, position.clone());
+        database.contents.positions.insert(start.log(), position.clone());
         if database.shows {
-            println!("{} opens at {}", database.name, position.offset);
+            println!("{} opens at {}", database.name, position.next_offset());
         }
         self.start = Some(Start { position: start.clone(), first_offset });
         Ok(position)

@@ -35,7 +35,7 @@ impl World {
                 && let Some(backup) = self.backups[index].take()
             {
                 let log = server.log(index).name();
-                let offset = backup.positions.get(&log).map(|position| position.offset);
+                let offset = backup.positions.get(&log).map(Position::next_offset);
                 self.note(format_args!("{} goes back to {offset:?}", database.name));
                 database.goes_back_to(backup);
             }
@@ -167,7 +167,7 @@ impl World {
                 Some(Resume::Behind { .. }) | None => first,
             };
             self.note(format_args!("{} adopts the history from {shared} on", database.name));
-            let position = Position { log: name, ..spool.position(shared) };
+            let position = spool.position(shared).renamed(name);
             database.contents.positions.insert(name, position);
         }
         spool.adopt(name).expect("the disk works");

@@ -126,8 +126,8 @@ impl Target for Routing {
     async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
         let position = self.routes.router.open(start, written).await?;
         let first_offset = self.readings.first_offset();
-        if position.offset < first_offset {
-            lock(&self.routes.routed).gaps.push((position.log, position.offset, first_offset));
+        if position.next_offset() < first_offset {
+            lock(&self.routes.routed).gaps.push((position.log(), position.next_offset(), first_offset));
         }
         Ok(position)
     }

@@ -252,7 +252,7 @@ impl Server {
         }
         let (log, first) = (self.spool.name(), self.spool.first_offset());
         let reached = whole.contents.positions.get(&log).cloned().unwrap_or_else(|| self.spool.position(first));
-        match self.spool.restart_at(mirror.name, reached.offset) {
+        match self.spool.restart_at(mirror.name, reached.next_offset()) {
             Ok(()) => {}
             // A disk that fails; an operations database that went back itself, or knows another history.
             Err(SpoolError::Io { .. } | SpoolError::OffsetGone { .. } | SpoolError::OffsetAhead { .. }) => return,

@@ -148,6 +148,28 @@ fn dependencies(file: &File) -> Vec<String> {
 }
 
 #[test]
+fn positions_are_made_and_judged_by_the_log_alone() {
+    assert_none(files("rs").iter().flat_map(judgements).collect());
+    assert_eq!(judgements(&file("src/a/src/x.rs", "let place = Position::of(log, lineage, 5);")).len(), 1);
+    assert_eq!(
+        judgements(&file("tests/it/x.rs", "assert!(one.lineage().epochs() == two.lineage().epochs());")).len(),
+        1
+    );
+    assert!(judgements(&file("src/a/src/x.rs", "// Lineage::of\nlet place = start.moved_to(5);")).is_empty());
+    assert!(judgements(&file("src/log/src/history.rs", "remembered.lineage().epochs()")).is_empty());
+}
+
+/// A store or a consumer that looks into a position.
+fn judgements(file: &File) -> Vec<String> {
+    const OF_THE_LOG: [&str; 3] = ["Position::of(", "Lineage::", ".lineage()"];
+    let is_log = ["src/log/", "src/model/src/position.rs", "tests/style/"].iter().any(|own| file.name.starts_with(own));
+    let code = file.text.lines().enumerate().filter(|(_, line)| !is_log && !line.trim_start().starts_with("//"));
+    code.filter(|(_, line)| OF_THE_LOG.iter().any(|own| line.contains(own)))
+        .map(|(at, _)| format!("{}:{}: only the log knows what a position means", file.name, at + 1))
+        .collect()
+}
+
+#[test]
 fn no_files_of_a_crate_import_each_other_in_a_circle() {
     assert_none(circles(&files("rs")));
     let found = |texts: [(&str, &str); 3]| circles(&texts.map(|(name, text)| file(&format!("src/x/src/{name}"), text)));

@@ -19,6 +19,13 @@ const SHARED: [(&str, &str); 11] = [
     ("Table", "of a database, as much as a room must know of it"),
 ];
 
+/// Names that a room gives to one and the same thing several times, and what that is.
+const REPEATED: [(&str, &str, &str); 3] = [
+    ("listen", "Lease", "a connection's hold on its client id, by protocol"),
+    ("listen", "Session", "what a client has under way, by protocol"),
+    ("platform", "Session", "the connection that maintains a database, by engine"),
+];
+
 const DEFINITIONS: [&str; 5] = ["struct", "enum", "union", "trait", "type"];
 
 #[test]
@@ -45,13 +52,21 @@ fn a_public_type_has_a_name_that_no_other_room_gives() {
 fn a_type_has_a_name_that_its_room_gives_once() {
     let files = files("rs");
     let files: Vec<File> = files.into_iter().filter(|file| file.name.starts_with("src/")).collect();
-    assert_none(doubles(&files));
-    let planted = |one: &str, two: &str| {
-        doubles(&[file("src/a/src/x.rs", one), file("src/a/src/y.rs", two), file("src/b/src/z.rs", one)]).len()
+    assert_none(doubles(&files, &REPEATED));
+    let found = |one: &str, two: &str, repeated: &[(&str, &str, &str)]| {
+        let files = [file("src/a/src/x.rs", one), file("src/a/src/y.rs", two), file("src/b/src/z.rs", one)];
+        doubles(&files, repeated).len()
     };
+    let planted = |one: &str, two: &str| found(one, two, &[]);
     assert_eq!(planted("pub struct Place;", "    pub(crate) enum Place<'a> {"), 1);
-    assert_eq!(planted("pub struct Place;", "pub(super) struct Place;\nstruct Place;\n// pub struct Place;"), 0);
+    assert_eq!(planted("pub struct Place;", "pub(super) struct Place;"), 1);
+    assert_eq!(planted("pub(super) trait Place {", "pub(in crate::y) type Place = u8;"), 1);
+    assert_eq!(planted("pub struct Place;", "struct Place;\n// pub struct Place;\npub(super) fn f() -> Place {"), 0);
     assert_eq!(planted("pub struct Place;", "pub struct Places;"), 0);
+    let one_thing = [("a", "Place", "one thing")];
+    assert_eq!(found("pub struct Place;", "pub struct Place;", &one_thing), 0);
+    assert_eq!(found("pub struct Place;", "", &one_thing), 1, "it is given once by now");
+    assert_eq!(found("pub struct Place;", "pub struct Place;", &[("b", "Place", "one thing")]), 2, "of another room");
 }
 
 #[test]
@@ -118,27 +133,37 @@ fn homonyms(files: &[File], shared: &[(&str, &str)]) -> Vec<String> {
     [unshared, told.collect::<Vec<_>>()].concat()
 }
 
-/// Types that all of a room can name, and that have one name.
-fn doubles(files: &[File]) -> Vec<String> {
+/// Types that other files of their room can name, and that have one name.
+fn doubles(files: &[File], repeated: &[(&str, &str, &str)]) -> Vec<String> {
     let mut places: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for file in files {
         let room = file.name.split('/').nth(1).unwrap_or_default();
         for (at, line) in file.text.lines().enumerate() {
-            if let Some(name) = public_type(line).or_else(|| defined_type(line, "pub(crate) ")) {
+            if let Some(name) = visible_type(line) {
                 places.entry((room, name)).or_default().push(format!("{}:{}", file.name, at + 1));
             }
         }
     }
-    let doubles = places.iter().filter(|(_, places)| places.len() > 1);
-    let told = doubles.map(|((room, name), places)| {
+    places.retain(|_, places| places.len() > 1);
+    let known: BTreeSet<(&str, &str)> = repeated.iter().map(|(room, name, _)| (*room, *name)).collect();
+    let once = known.iter().filter(|known| !places.contains_key(*known));
+    let once = once.map(|(room, name)| format!("`{name}` is not several types of {room}: take it off the list"));
+    let told = places.iter().filter(|(name, _)| !known.contains(*name)).map(|((room, name), places)| {
         format!("`{name}` is {} types of {room} ({}): let each name say which", places.len(), places.join(", "))
     });
-    told.collect()
+    once.chain(told).collect()
 }
 
 /// The name of the type that a line defines, if other rooms can name it.
 fn public_type(line: &str) -> Option<&str> {
     defined_type(line, "pub ")
+}
+
+/// The same, if other files can name it.
+fn visible_type(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("pub")?;
+    let rest = rest.strip_prefix('(').map_or(Some(rest), |within| within.split_once(')').map(|(_, rest)| rest))?;
+    defined_type(rest.strip_prefix(' ')?, "")
 }
 
 fn defined_type<'a>(line: &'a str, visibility: &str) -> Option<&'a str> {

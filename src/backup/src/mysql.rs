@@ -12,7 +12,7 @@ use crate::programs::{self, is_mariadb};
 use crate::saved::{Saved, SavedFile};
 use crate::task::{RestoreRequest, Work};
 use genims_databases::mysql::{INTERNAL_DATABASE, disconnect};
-use genims_databases::{DatabaseError, Engine, MysqlConnection, MysqlSettings, quoted};
+use genims_databases::{DatabaseError, Engine, MysqlConnection, MysqlSettings, literal, quoted};
 use genims_model::counted;
 use genims_platform::provision::mysql::{create_database, exists, lock};
 use mysql_async::Error;
@@ -230,7 +230,7 @@ async fn tables(connection: &mut MysqlConnection, database: &str) -> Result<Vec<
 /// Whose a table's rows in the bookkeeping are: a condition, or none when they are nobody's that is restored.
 fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     match table {
-        "schema_history" | "seed_ledger" => Some(format!("database_name = '{database}'")),
+        "schema_history" | "seed_ledger" => Some(format!("database_name = {}", literal(Engine::Mysql, database))),
         "route_positions" | "route_gaps" | "routed_facts" => Some(format!("sink = '{module}'")),
         _ if (table.starts_with("audit_") || table == "checklist_signatures") && module == "audit" => {
             Some("TRUE".to_owned())
@@ -289,6 +289,7 @@ mod tests {
             ours("seed_ledger", "genims_audit_db", "audit").as_deref(),
             Some("database_name = 'genims_audit_db'")
         );
+        assert_eq!(ours("seed_ledger", "o'k", "audit").as_deref(), Some("database_name = 'o''k'"));
         assert_eq!(ours("route_positions", "genims_audit_db", "audit").as_deref(), Some("sink = 'audit'"));
         assert_eq!(ours("audit_seals", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("checklist_signatures", "genims_audit_db", "audit").as_deref(), Some("TRUE"));

@@ -1,6 +1,6 @@
 //! A database in memory that fails on demand.
 
-use genims_model::{Group, Lineage, Position};
+use genims_model::{Group, Position};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::target::{Committed, Target};
@@ -28,7 +28,7 @@ impl Database {
     pub(crate) fn goes_back_to(&mut self, offset: u64) {
         self.offsets.retain(|known| *known < offset);
         if let Some(position) = &mut self.position {
-            position.offset = offset;
+            *position = position.moved_to(offset);
         }
     }
 }
@@ -43,13 +43,14 @@ pub(crate) enum Fault {
 
 pub(crate) struct Fake {
     database: Arc<Mutex<Database>>,
-    lineage: Lineage,
+    /// What the log gave last.
+    start: Option<Position>,
     connected: bool,
 }
 
 impl Fake {
     pub(crate) fn new(database: &Arc<Mutex<Database>>) -> Self {
-        Self { database: database.clone(), lineage: Lineage::default(), connected: false }
+        Self { database: database.clone(), start: None, connected: false }
     }
 }
 
@@ -69,7 +70,7 @@ impl Target for Fake {
             return Err(SinkError::Connect("gone".into()));
         }
         database.opens += u64::from(!std::mem::replace(&mut self.connected, true));
-        self.lineage = start.lineage.clone();
+        self.start = Some(start.clone());
         Ok(database.position.get_or_insert_with(|| start.clone()).clone())
     }
 
@@ -85,11 +86,12 @@ impl Target for Fake {
             _ => {}
         }
         let mut database = self.database.lock();
-        let known = database.position.clone().filter(|known| known.offset == position);
-        let known = known.ok_or(SinkError::PositionMoved { expected: position })?;
+        if database.position.as_ref().is_none_or(|known| known.next_offset() != position) {
+            return Err(SinkError::PositionMoved { expected: position });
+        }
         database.offsets.extend(batch.first_offset..batch.next_offset);
         database.groups.extend(batch.groups.iter().cloned());
-        database.position = Some(Position { lineage: self.lineage.clone(), offset: batch.next_offset, ..known });
+        database.position = self.start.as_ref().map(|start| start.moved_to(batch.next_offset));
         match fault {
             Some(_) => Err(SinkError::Connect("no answer".into())),
             None => Ok(Committed { refused: vec![(batch.first_offset, 0)], ..Committed::default() }),

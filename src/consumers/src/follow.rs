@@ -329,7 +329,8 @@ impl<T: Target, L: Log> Follower<T, L> {
         let start = self.log.position(0);
         let opening = self.target.open(&start, self.attempted);
         let remembered = within(self.options.open_timeout, opening).await?;
-        let position = remembered.offset;
+        let position = remembered.next_offset();
+        // Whether that is an offset of this log, the log alone knows.
         let resume = match self.log.resume(&remembered) {
             Resume::At(offset) => offset,
             Resume::Behind { .. } if self.options.gap_ends => return self.cut_off(position),

@@ -8,7 +8,7 @@ use crate::gather::BatchLimits;
 use crate::metrics::SinkMetrics;
 use genims_log::contract::{Consumer, Log};
 use genims_log::memory::MemoryLog;
-use genims_model::{Group, SensorNo};
+use genims_model::{Group, Position, SensorNo};
 use genims_stores::{SinkError, sample};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Trial {
         let running = self.start(&stop);
         let end = self.log.next_offset();
         eventually("the end of the log", || {
-            let position = self.database.lock().position.as_ref().map(|position| position.offset);
+            let position = self.database.lock().position.as_ref().map(Position::next_offset);
             position == Some(end) && self.log.cursor("fake") == Some(end)
         })
         .await;
@@ -106,7 +106,7 @@ async fn what_is_passed_and_then_gone_counts_once() {
     let running = trial.start(&CancellationToken::new());
     eventually("it is passed", || trial.gap() == 5).await;
     running.abort();
-    let position = trial.database.lock().position.as_ref().map(|position| position.offset);
+    let position = trial.database.lock().position.as_ref().map(Position::next_offset);
     assert_eq!(position, Some(3), "the attempt did not land");
     trial.log.remove_below(8);
     trial.run().await;

@@ -73,10 +73,10 @@ impl<L: Log + Clone, C: Connector> Mirror<L, C> {
         target.open(&start, 0).await?;
         let client = operations.connect().await.map_err(SinkError::Connect)?;
         let stored = Stored::open(client, self.directory.load()).await?;
-        let reached = stored.position(start.log).await?.unwrap_or_else(|| start.clone());
+        let reached = stored.position(start.log()).await?.unwrap_or_else(|| start.clone());
         // From here on the log keeps everything for the mirror again. When it is stopped before its end, the position that
         // MongoDB remembers says so.
-        self.log.restart_at(target.name(), reached.offset).map_err(SinkError::Log)?;
+        self.log.restart_at(target.name(), reached.next_offset()).map_err(SinkError::Log)?;
         let told = &|done: &Resynced| self.metrics.cut_off(progress(done));
         let done = target.resync(&stored, &start, &reached, compared, told).await?;
         tracing::info!(
@@ -84,7 +84,7 @@ impl<L: Log + Clone, C: Connector> Mirror<L, C> {
             snapshots = done.snapshots,
             faults = done.faults,
             unknown = done.unknown,
-            position = reached.offset,
+            position = reached.next_offset(),
             "the mirror is back; state changes, counted parts and OEE hours meanwhile are not in the operations database"
         );
         Ok(())

@@ -65,9 +65,9 @@ impl EventRouter {
     /// Closes the doors before they open where the second log is ahead of the first: the first one would grow past the mark, and
     /// what it grew by would be taken for routed.
     pub fn judge(&self, first: &impl Log) {
-        let start = first.position(0);
-        let Some(position) = remembered(&self.events.lock().marks, start.log) else { return };
-        if let Resume::NotInHistory { .. } = first.resume(&Position { offset: position, ..start }) {
+        let log = first.position(0).log();
+        let Some(position) = remembered(&self.events.lock().marks, log) else { return };
+        if let Resume::NotInHistory { .. } = first.resume(&first.position(position)) {
             let error = SinkError::NotInHistory { sink: ROUTER, position, end: first.next_offset() };
             first.refuse(ROUTER, Some(error.to_string()));
         }
@@ -88,9 +88,9 @@ pub fn remembered(marks: &HashMap<String, u64>, log: Uuid) -> Option<u64> {
     marks.get(&mark(log)).copied()
 }
 
-/// The first log gets another name: everything below the position's offset has been read. Durable when this returns.
+/// The first log gets another name: everything below the position has been read. Durable when this returns.
 pub fn remember(appender: &mut Appender, position: &Position) -> Result<(), SpoolError> {
-    appender.append_marks(vec![Mark { client: mark(position.log), sequence: position.offset }])
+    appender.append_marks(vec![Mark { client: mark(position.log()), sequence: position.next_offset() }])
 }
 
 impl Target for EventRouter {
@@ -99,12 +99,12 @@ impl Target for EventRouter {
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
-        self.log = start.log;
+        self.log = start.log();
         let events = self.events.lock();
         let read = remembered(&events.marks, self.log).unwrap_or(0);
         let offset = read.max(events.passed);
         self.passed.put(self.log, offset, events.appender.next_offset());
-        Ok(Position { offset, ..start.clone() })
+        Ok(start.moved_to(offset))
     }
 
     fn close(&mut self) {}

@@ -7,7 +7,7 @@ use crate::router::{self, EventRouter, ROUTER};
 use genims_log::contract::{Consumer, Log};
 use genims_log::file::{self, Appender, Recovered, Spool, SpoolOptions};
 use genims_log::memory::MemoryLog;
-use genims_model::{Event, Group, Position, Row, SensorNo};
+use genims_model::{Event, Group, Row, SensorNo};
 use genims_stores::batch::Batch;
 use genims_stores::routed::gaps::noted::RouterGap;
 use genims_stores::sample;
@@ -128,7 +128,7 @@ async fn an_event_is_there_once_wherever_the_router_dies() {
         {
             let mut life = trial.life();
             let place = life.router.open(&trial.first.position(0), 0).await.unwrap();
-            life.router.commit(&batch(&trial.first, 0, died_at + 3), place.offset).await.unwrap();
+            life.router.commit(&batch(&trial.first, 0, died_at + 3), place.next_offset()).await.unwrap();
             // The end comes before the cursor is saved.
         }
         assert_eq!(trial.first.cursor(ROUTER), Some(0));
@@ -354,7 +354,7 @@ async fn rows_are_there_once(segment_bytes: u64) {
     let life = trial.life();
     let mut router = life.router.with_recovered(recovered_until, 9);
     let position = router.open(&first.position(0), 0).await.unwrap();
-    assert_eq!(position.offset, first.next_offset());
+    assert_eq!(position.next_offset(), first.next_offset());
     router.commit(&all, 0).await.unwrap();
     assert_eq!(rows(&life.events), expected);
 }
@@ -367,8 +367,8 @@ async fn a_mark_counts_under_the_name_that_the_first_log_was_given() {
     {
         let (mut appender, _events, recovered) = trial.open();
         assert_eq!(router::remembered(&recovered.marks, renamed), None);
-        let read = router::remembered(&recovered.marks, trial.first.position(0).log).expect("a mark");
-        let position = Position { log: renamed, ..trial.first.position(read) };
+        let read = router::remembered(&recovered.marks, trial.first.position(0).log()).expect("a mark");
+        let position = trial.first.position(read).renamed(renamed);
         router::remember(&mut appender, &position).unwrap();
     }
     let (_appender, events, recovered) = trial.open();

@@ -246,8 +246,7 @@ async fn places(
         let client = connection.client().await?;
         let found = bookkeeping(&client, spool.name()).remembered().await?;
         let intent = found.as_ref().map_or(0, |found| found.intent_offset);
-        let remembered =
-            found.map(|found| Position { log: spool.name(), lineage: found.lineage, offset: found.next_offset });
+        let remembered = found.map(|found| found.reached);
         places.push(RememberedPosition::new(spool, bookkeeping::SINK, remembered, intent, Store::Mongodb(client)));
     }
     Ok(places)
@@ -289,7 +288,7 @@ async fn routed_places(
                 let client = settings.client().await?;
                 let found = bookkeeping(&client, log).remembered().await?;
                 let intent = found.as_ref().map_or(0, |found| found.intent_offset);
-                let remembered = found.map(|found| Position { log, lineage: found.lineage, offset: found.next_offset });
+                let remembered = found.map(|found| found.reached);
                 RememberedPosition::new(spool, name, remembered, intent, Store::Mongodb(client))
             }
         };
@@ -305,7 +304,7 @@ fn bookkeeping(client: &MongoClient, log: Uuid) -> Bookkeeping {
 impl RememberedPosition {
     fn new(spool: &Spool, name: &'static str, remembered: Option<Position>, intent: u64, store: Store) -> Self {
         let resume = remembered.as_ref().map(|position| spool.resume(position));
-        let remembered = remembered.map(|position| position.offset);
+        let remembered = remembered.map(|position| position.next_offset());
         let first = spool.first_offset();
         let offset = match resume {
             // Without a common epoch the log's own cursor is the best that is known.
@@ -321,7 +320,7 @@ impl RememberedPosition {
     /// Before its first event the router knows no more than its cursor.
     fn of_router(spool: &Spool, mark: Option<u64>) -> Self {
         let offset = mark.max(spool.cursor(ROUTER));
-        let remembered = offset.map(|offset| Position { offset, ..spool.position(0) });
+        let remembered = offset.map(|offset| spool.position(offset));
         Self::new(spool, ROUTER, remembered, 0, Store::Events)
     }
 }
@@ -353,15 +352,14 @@ async fn adopt(
 ) -> anyhow::Result<()> {
     let (log, earlier) = (Uuid::new_v4(), spool.name());
     for place in places.iter_mut() {
-        let position = Position { log, ..spool.position(place.offset) };
+        let position = spool.position(place.offset).renamed(log);
         let stored = match &mut place.store {
             Store::Postgres(client, positions) => positions.remember(client, &position).await,
             Store::Mysql(connection) => mysql::remember(connection, place.name, &position).await,
             Store::Mongodb(client) => {
                 let position = bookkeeping::MirrorPosition {
-                    next_offset: position.offset,
+                    reached: position,
                     intent_offset: place.intent,
-                    lineage: position.lineage,
                     earlier: Some(earlier),
                 };
                 bookkeeping(client, log).remember(&position).await

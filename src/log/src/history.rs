@@ -61,7 +61,7 @@ impl History {
 
     /// Judges what a consumer remembers by a log that holds `first..end`.
     pub fn resume(&self, remembered: &Position, first: u64, end: u64) -> Resume {
-        let offset = remembered.offset;
+        let offset = remembered.next_offset();
         let shared = self.shared(remembered, end);
         if offset != 0 && shared.is_none_or(|shared| offset > shared) {
             return Resume::NotInHistory { shared };
@@ -72,7 +72,7 @@ impl History {
     /// The offset below which the records are the same in both histories.
     fn shared(&self, remembered: &Position, end: u64) -> Option<u64> {
         let first = [self.epochs[0]];
-        let theirs = match remembered.lineage.epochs() {
+        let theirs = match remembered.lineage().epochs() {
             [] => &first[..],
             epochs => epochs,
         };
@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn at(history: &History, offset: u64) -> Position {
-        Position { log: LOG, lineage: history.lineage(), offset }
+        Position::of(LOG, history.lineage(), offset)
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         }
         // What a consumer stored at the time of a later opening carries the newest sixteen epochs of that time.
         for position in &stored {
-            assert_eq!(log.resume(position, 0, 600), Resume::At(position.offset), "{position:?}");
+            assert_eq!(log.resume(position, 0, 600), Resume::At(position.next_offset()), "{position:?}");
         }
         assert_eq!(log.resume(&at(&log, 40), 50, 600), Resume::Behind { first: 50 });
     }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_position_without_epochs_belongs_to_the_first() {
         let log = history(&[(1, 100)]);
-        let old = |offset| Position { log: LOG, lineage: Lineage::default(), offset };
+        let old = |offset| Position::beginning(LOG).moved_to(offset);
         assert_eq!(log.resume(&old(0), 0, 500), Resume::At(0));
         assert_eq!(log.resume(&old(100), 0, 500), Resume::At(100));
         assert_eq!(log.resume(&old(101), 0, 500), Resume::NotInHistory { shared: Some(100) });

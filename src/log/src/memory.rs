@@ -296,7 +296,7 @@ impl Log for Arc<MemoryLog> {
     }
 
     fn position(&self, offset: u64) -> Position {
-        Position { log: self.id, lineage: self.lock().history.lineage(), offset }
+        Position::of(self.id, self.lock().history.lineage(), offset)
     }
 
     fn resume(&self, remembered: &Position) -> Resume {

@@ -260,7 +260,7 @@ async fn reached<S>(
 }
 
 async fn position(stored: &Stored, log: Uuid) -> Result<u64, ResyncError> {
-    Ok(stored.position(log).await?.map_or(0, |position| position.offset))
+    Ok(stored.position(log).await?.map_or(0, |position| position.next_offset()))
 }
 
 /// Whether the operations database has everything of the gap: of one that was compacted it is not known how far that is, but not as far as

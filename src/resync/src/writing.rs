@@ -7,7 +7,7 @@
 use crate::ends::{Ends, Thing};
 use crate::energy::Energy;
 use crate::request::{Asked, Made, ResyncError};
-use genims_model::{Backoff, Event, Group, Lineage, MachineNo, Mark, Position, now_us};
+use genims_model::{Backoff, Event, Group, MachineNo, Mark, Position, now_us};
 use genims_routes::RoutedEvent;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
@@ -52,7 +52,7 @@ impl<'a, T: Gaps> Writing<'a, T> {
         let log = gaps.first().map_or_else(Uuid::nil, Gap::made_anew);
         // In this order: what another run writes from now on moves the position, what it has written is among the facts, and these are
         // all there while the gaps are open.
-        let start = target.open(&Position { log, lineage: Lineage::default(), offset: 0 }, 0).await?;
+        let start = target.open(&Position::beginning(log), 0).await?;
         let facts = target.facts(gaps, kept_us).await?;
         let known = target.gaps().await?;
         let is_open = |gap: &Gap| known.iter().any(|one| one.lost == gap.lost && one.closed.is_none());
@@ -164,7 +164,7 @@ impl<'a, T: Gaps> Writing<'a, T> {
         let mark = |name: &str, sequence| Mark { client: name.to_owned(), sequence };
         let marks = [mark(Mark::RECEIVED, u64::try_from(received_us).unwrap_or_default()), mark(Mark::MADE_ANEW, 1)];
         let mut batch = Batch::default();
-        let mut first_offset = self.start.offset;
+        let mut first_offset = self.start.next_offset();
         for run in pending.chunk_by(|one, next| one.1 == next.1) {
             let again = run.iter().any(|(_, is_again)| *is_again).then(|| mark(Mark::TOLD_AGAIN, 1));
             let events: Vec<Event> = run.iter().map(|(event, _)| event.clone()).collect();
@@ -174,7 +174,7 @@ impl<'a, T: Gaps> Writing<'a, T> {
             batch.push(Arc::new(group));
         }
         self.made.refused += self.commit(&batch).await?;
-        self.start.offset = batch.next_offset;
+        self.start = self.start.moved_to(batch.next_offset);
         self.made.made += pending.iter().filter(|(_, is_again)| !is_again).count() as u64;
         (self.asked.told)(&self.made);
         Ok(())
@@ -203,11 +203,11 @@ impl<'a, T: Gaps> Writing<'a, T> {
             attempt += 1;
             // The failed attempt may have landed.
             match self.target.open(&self.start, batch.next_offset).await {
-                Ok(position) if position.offset == batch.next_offset => {
+                Ok(position) if position.next_offset() == batch.next_offset => {
                     let offsets = batch.first_offset..batch.next_offset;
-                    return Ok(self.target.refused(self.start.log, offsets).await?);
+                    return Ok(self.target.refused(self.start.log(), offsets).await?);
                 }
-                Ok(position) if position.offset != batch.first_offset => return Err(ResyncError::Another),
+                Ok(position) if position.next_offset() != batch.first_offset => return Err(ResyncError::Another),
                 Ok(_) | Err(_) => {}
             }
         }

@@ -36,7 +36,7 @@ impl Target for Remembering {
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
-        Ok(Position { offset: self.position, ..start.clone() })
+        Ok(start.moved_to(self.position))
     }
 
     fn close(&mut self) {}

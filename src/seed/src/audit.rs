@@ -4,6 +4,7 @@
 //! Invariants: switched off and on again in the transaction of the rows, so that nobody else changes the table unnoticed; a role that
 //! does not own the table lets its rows be audited.
 
+use genims_databases::{Engine, literal, quoted};
 use tokio_postgres::{Error, Transaction};
 
 const TRIGGERS: [&str; 2] = ["genims_changes_insert", "genims_changes_update"];
@@ -18,13 +19,15 @@ pub(crate) async fn switch_on(transaction: &Transaction<'_>, table: &str) -> Res
 }
 
 async fn switch(transaction: &Transaction<'_>, table: &str, how: &str) -> Result<(), Error> {
+    let table = format!("public.{}", quoted(Engine::Postgresql, table));
+    let name = literal(Engine::Postgresql, &table);
     let statements: Vec<String> = TRIGGERS
         .iter()
         .map(|trigger| {
             format!(
                 "IF EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgname = '{trigger}' \
-                 AND c.oid = 'public.{table}'::regclass AND pg_has_role(c.relowner, 'USAGE')) \
-                 THEN ALTER TABLE public.{table} {how} TRIGGER {trigger}; END IF;"
+                 AND c.oid = {name}::regclass AND pg_has_role(c.relowner, 'USAGE')) \
+                 THEN ALTER TABLE {table} {how} TRIGGER {trigger}; END IF;"
             )
         })
         .collect();

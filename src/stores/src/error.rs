@@ -1,6 +1,6 @@
 //! What can go wrong in a sink, and whether trying again can help.
 
-use genims_model::{Cause, Lineage, LineageError};
+use genims_model::{Cause, LineageError};
 use std::future::Future;
 use std::time::Duration;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub enum SinkError {
          say so: UPDATE genims_internal.sink_positions SET next_offset = {entered}, history = '{history}' \
          WHERE spool_id = '{spool_id}' AND sink = 'postgres'"
     )]
-    EnteredAlready { position: u64, entered: u64, spool_id: Uuid, history: Lineage },
+    EnteredAlready { position: u64, entered: u64, spool_id: Uuid, history: String },
     #[error(
         "{sink} has the records below {position} of a history that this log, which ends at {end}, does not hold: the log \
          was restored from an older copy, and going on would lose new records. Nothing is acknowledged. Stop the server \

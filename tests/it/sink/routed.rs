@@ -214,7 +214,7 @@ async fn what_a_crash_left_of_a_dropped_series(databases: Arc<Databases>) {
     sink.stop().await;
     let series = databases.mongo_database().await.collection::<Document>(SERIES);
     series.drop().await.unwrap();
-    series.insert_one(doc! { "_id": format!("{}/series", uid(plant.log.position(0).log, 55)) }).await.unwrap();
+    series.insert_one(doc! { "_id": format!("{}/series", uid(plant.log.position(0).log(), 55)) }).await.unwrap();
     let again = plant.restarted();
     again.append(changes(50, 50));
     let (sink, _) = databases.follow_mongo(&again, databases.mongo_address()).await;

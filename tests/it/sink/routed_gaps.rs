@@ -5,7 +5,7 @@ use super::plant::Plant;
 use super::routed::{changes, in_mongodb, in_mysql, in_postgres};
 use super::routed_servers::{Databases, routed_trial};
 use crate::harness::Harness;
-use genims_model::{Group, Lineage, Mark, Position};
+use genims_model::{Group, Mark, Position};
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::routed::gaps::{Gap, Gaps};
@@ -89,8 +89,8 @@ async fn lacks<T: Gaps + 'static>(plant: &Plant, [(first, _), (mut second, route
 
     // What the stream does when it goes on behind the gap.
     let log = plant.log.id();
-    let start = Position { log, lineage: Lineage::default(), offset: 0 };
-    assert_eq!(second.open(&start, 0).await.unwrap().offset, lost.start);
+    let start = Position::beginning(log);
+    assert_eq!(second.open(&start, 0).await.unwrap().next_offset(), lost.start);
     // Look-ups ask for what was the case when the events came, from the first one on.
     assert_eq!(routed.received_us(), Some(RECEIVED_US[0] as i64));
     second.commit(&batch(lost.end, part(2)), lost.start).await.unwrap();
@@ -108,18 +108,18 @@ async fn lacks<T: Gaps + 'static>(plant: &Plant, [(first, _), (mut second, route
     assert_eq!(facts.received_us, Some(RECEIVED_US[0] as i64..RECEIVED_US[2] as i64));
 
     // The same events under another log's name and numbers, as they are made anew.
-    let anew = Position { log: gap.made_anew(), lineage: Lineage::default(), offset: 0 };
-    assert_eq!(second.open(&anew, 0).await.unwrap().offset, 0);
+    let anew = Position::beginning(gap.made_anew());
+    assert_eq!(second.open(&anew, 0).await.unwrap().next_offset(), 0);
     let again = batch(0, made_anew(1, 0, PARTS[1]));
     second.commit(&again, 0).await.unwrap();
     let moved = second.commit(&again, 0).await.unwrap_err();
     assert!(matches!(moved, SinkError::PositionMoved { expected: 0 }), "{moved}");
     second.close();
-    assert_eq!(second.open(&anew, 0).await.unwrap().offset, PARTS[1] as u64);
+    assert_eq!(second.open(&anew, 0).await.unwrap().next_offset(), PARTS[1] as u64);
     let facts = second.facts(&gaps, 0..i64::MAX).await.unwrap();
     assert_eq!((facts.stream.len() as i64, facts.made_anew.len() as i64), (PARTS[0] + PARTS[2], PARTS[1]));
     assert!(facts.stream.is_disjoint(&facts.made_anew) && facts.intended.is_empty());
-    assert_eq!(second.refused(anew.log, 0..PARTS[1] as u64).await.unwrap(), 0);
+    assert_eq!(second.refused(anew.log(), 0..PARTS[1] as u64).await.unwrap(), 0);
 
     second.close_gap(gap, 29).await.unwrap();
     let closed = own(second.gaps().await.unwrap())[0].closed.unwrap();
@@ -129,12 +129,12 @@ async fn lacks<T: Gaps + 'static>(plant: &Plant, [(first, _), (mut second, route
     assert_eq!(own(routed.open_gaps()), []);
 
     // The log gets another name: what came before its gap is known by the facts of the old one.
-    let renamed = Position { log: Uuid::new_v4(), lineage: Lineage::default(), offset: 500 };
-    assert_eq!(second.open(&renamed, 0).await.unwrap().offset, 500);
+    let renamed = Position::beginning(Uuid::new_v4()).moved_to(500);
+    assert_eq!(second.open(&renamed, 0).await.unwrap().next_offset(), 500);
     let nothing = Group { events: Vec::new(), skipped: 1, ..part(2) };
     second.commit(&batch(600, nothing), 500).await.unwrap();
     let gaps = second.gaps().await.unwrap();
-    let gap = gaps.iter().find(|gap| gap.events == renamed.log).unwrap();
+    let gap = gaps.iter().find(|gap| gap.events == renamed.log()).unwrap();
     assert_eq!(gap.received_from_us, Some(RECEIVED_US[2] as i64));
 }
 
@@ -152,7 +152,7 @@ async fn many_batches(databases: Arc<Databases>) {
 }
 
 async fn one_by_one<T: Gaps>(target: &mut T, log: Uuid) {
-    let start = Position { log, lineage: Lineage::default(), offset: 0 };
+    let start = Position::beginning(log);
     target.open(&start, 0).await.unwrap();
     for number in 0..BATCHES {
         let group = Group { marks: part(0).marks, ..changes(number, 1) };
@@ -187,8 +187,8 @@ async fn position_back(databases: Arc<Databases>) {
 /// Writes the first `count` events; then so many are among what it was told.
 async fn told<T: Gaps>(target: &mut T, log: Uuid, count: i64, known: i64) {
     target.close();
-    let start = Position { log, lineage: Lineage::default(), offset: 0 };
-    assert_eq!(target.open(&start, 0).await.unwrap().offset, 0);
+    let start = Position::beginning(log);
+    assert_eq!(target.open(&start, 0).await.unwrap().next_offset(), 0);
     let group = Group { marks: part(0).marks, ..changes(0, count) };
     target.commit(&batch(0, group), 0).await.unwrap();
     assert_eq!(target.facts(&[], 0..i64::MAX).await.unwrap().stream.len() as i64, known);
@@ -199,21 +199,21 @@ async fn half_written(databases: Arc<Databases>) {
     let plant = Plant::new();
     let (mut target, _) = databases.target_in_mongo(&plant, databases.mongo_address()).await;
     let log = plant.log.id();
-    let start = Position { log, lineage: Lineage::default(), offset: 0 };
+    let start = Position::beginning(log);
     let lost = PARTS[0] as u64..(PARTS[0] + PARTS[1]) as u64;
     target.open(&start, 0).await.unwrap();
     target.commit(&batch(0, part(0)), 0).await.unwrap();
     target.commit(&batch(lost.start, part(1)), lost.start).await.unwrap();
     put_back(&databases, log, lost.start).await;
     target.close();
-    assert_eq!(target.open(&start, 0).await.unwrap().offset, lost.start);
+    assert_eq!(target.open(&start, 0).await.unwrap().next_offset(), lost.start);
     target.commit(&batch(lost.end, part(2)), lost.start).await.unwrap();
 
     let mut gaps = target.gaps().await.unwrap();
     gaps.retain(|gap| gap.events == log);
     let facts = target.facts(&gaps, 0..i64::MAX).await.unwrap();
     assert_eq!((facts.stream.len() as i64, facts.intended.len() as i64), (PARTS[0] + PARTS[2], PARTS[1]));
-    let anew = Position { log: gaps[0].made_anew(), lineage: Lineage::default(), offset: 0 };
+    let anew = Position::beginning(gaps[0].made_anew());
     target.open(&anew, 0).await.unwrap();
     target.commit(&batch(0, made_anew(1, 0, PARTS[1])), 0).await.unwrap();
     assert_eq!(in_mongodb(&databases).await, (ALL, ALL));
@@ -223,7 +223,7 @@ async fn half_written(databases: Arc<Databases>) {
     let series = databases.mongo_database().await;
     series.collection::<Document>("machine_state_changes").drop().await.unwrap();
     for (from, count) in [(0, 20), (10, 20)] {
-        put_back(&databases, anew.log, 0).await;
+        put_back(&databases, anew.log(), 0).await;
         target.open(&anew, 0).await.unwrap();
         target.commit(&batch(0, made_anew(1, from, count)), 0).await.unwrap();
         target.close();

@@ -22,12 +22,12 @@ struct Constraint {
 }
 
 #[derive(Debug)]
-pub(super) struct Constraints {
+pub(super) struct NamedConstraints {
     mysql: bool,
     all: Vec<Constraint>,
 }
 
-impl Constraints {
+impl NamedConstraints {
     pub(super) fn new(mysql: bool) -> Self {
         Self { mysql, all: Vec::new() }
     }

@@ -6,7 +6,7 @@
 
 use super::super::registry::{Database, Engine};
 use super::alter;
-use super::constraints::Constraints;
+use super::constraints::NamedConstraints;
 use super::model::{Model, last, no_table, table};
 use super::reach::{INTERNAL, Reach, reach};
 use super::state::State;
@@ -25,7 +25,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(model: &'a mut Model, dialect: &'a dyn Dialect) -> Self {
-        let constraints = Constraints::new(dialect.is::<MySqlDialect>());
+        let constraints = NamedConstraints::new(dialect.is::<MySqlDialect>());
         Self { state: State { model, constraints }, dialect }
     }
 

@@ -1,13 +1,13 @@
 //! What the statements of a database's migrations change: its model, and the constraints by name.
 
-use super::constraints::Constraints;
+use super::constraints::NamedConstraints;
 use super::model::{Model, no_table};
 use sqlparser::ast::ColumnOption;
 
 pub(super) struct State<'a> {
     pub(super) model: &'a mut Model,
     /// Kept over all migrations: a later one drops by name what an earlier one made.
-    pub(super) constraints: Constraints,
+    pub(super) constraints: NamedConstraints,
 }
 
 impl State<'_> {

@@ -1,6 +1,6 @@
 //! What a connection holds of the gate that it came through: who it is, what it may, how much it may, and whether it may stay.
 
-use super::clients::{Client, Credentials, Denied};
+use super::clients::{Credentials, Denied, KnownClient};
 use super::gate::ListenerGate;
 use super::guest::{Eviction, Guest};
 use super::places::PlacePermit;
@@ -21,7 +21,7 @@ pub(crate) struct Pass {
     gate: Arc<ListenerGate>,
     guest: Option<Arc<Guest>>,
     peer: Peer,
-    client: Option<Arc<Client>>,
+    client: Option<Arc<KnownClient>>,
     /// The reading of the file of clients that `client` is of.
     reading: u64,
     place: Option<Place>,

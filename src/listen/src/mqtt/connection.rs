@@ -12,7 +12,7 @@ use super::input::{Input, Read};
 use super::packet::{Fault, reason};
 use super::registry::{Lease, count_fault};
 use super::telling;
-use super::will::Will;
+use super::will::KeptWill;
 use crate::count;
 use crate::locks::Socket;
 use crate::notices::Peer;
@@ -65,7 +65,7 @@ struct Connection<S> {
     /// The session's; see [`super::session::Session::waiter`].
     waiter: Arc<Notify>,
     shutdown: CancellationToken,
-    will: Option<Will>,
+    will: Option<KeptWill>,
     silence_max: Duration,
     heard: Instant,
     /// Since when the client takes nothing.

@@ -90,7 +90,7 @@ pub(super) struct Dialogue {
     quiet: bool,
     receipt: Option<Receipt>,
     /// Until they are submitted.
-    wills_staged: Vec<will::Taken>,
+    wills_staged: Vec<will::TakenRoom>,
     aliases: Aliases,
     /// QoS 1 and 2 messages that the client may have under way.
     pub(super) receive_maximum: u16,

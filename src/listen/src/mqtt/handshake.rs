@@ -12,7 +12,7 @@ use super::packet::{Fault, Version, kind, reason, wire};
 use super::proxy;
 use super::registry::{Granted, count_fault};
 use super::telling::{self, Caller};
-use super::will::Will;
+use super::will::KeptWill;
 use crate::count;
 use crate::locks::{Credentials, Denied, Pass, Secured, Socket};
 use crate::notices::Peer;
@@ -216,7 +216,7 @@ fn is_connect(bytes: &[u8], shared: &Shared) -> Result<bool, Refusal> {
 pub(super) struct Admitted {
     pub(super) lease: super::registry::Lease,
     pub(super) dialogue: Dialogue,
-    pub(super) will: Option<Will>,
+    pub(super) will: Option<KeptWill>,
     /// Silence after which the client is lost; zero is "never".
     pub(super) silence_max: Duration,
 }

@@ -22,7 +22,7 @@ const DAMAGED: Fault = Fault::protocol("the PROXY header cannot be read");
 
 /// A complete header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct ProxyHeader {
     pub(super) bytes: usize,
     /// `None`: the load balancer speaks for itself, as with health checks, or does not know.
     pub(super) client: Option<SocketAddr>,
@@ -48,7 +48,7 @@ pub(super) fn start(bytes: &[u8]) -> Start {
 }
 
 /// The header at the start of `bytes`; `None` while it is not complete.
-pub(super) fn header(bytes: &[u8]) -> Result<Option<Header>, Fault> {
+pub(super) fn header(bytes: &[u8]) -> Result<Option<ProxyHeader>, Fault> {
     match start(bytes) {
         Start::Open => Ok(None),
         Start::Other => Err(MISSING),
@@ -57,7 +57,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     }
 }
 
-fn line(bytes: &[u8]) -> Result<Option<Header>, Fault> {
+fn line(bytes: &[u8]) -> Result<Option<ProxyHeader>, Fault> {
     let head = &bytes[..bytes.len().min(LINE_BYTES_MAX)];
     let Some(end) = memchr::memmem::find(head, b"\r\n") else {
         return if head.len() < LINE_BYTES_MAX { Ok(None) } else { Err(DAMAGED) };
@@ -76,10 +76,10 @@ fn line(bytes: &[u8]) -> Result<Option<Header>, Fault> {
         }
         _ => return Err(DAMAGED),
     };
-    Ok(Some(Header { bytes: end + 2, client }))
+    Ok(Some(ProxyHeader { bytes: end + 2, client }))
 }
 
-fn binary(bytes: &[u8]) -> Result<Option<Header>, Fault> {
+fn binary(bytes: &[u8]) -> Result<Option<ProxyHeader>, Fault> {
     let Some((&[version_command, family, high, low], rest)) = bytes[V2.len()..].split_first_chunk() else {
         return Ok(None);
     };
@@ -98,7 +98,7 @@ fn binary(bytes: &[u8]) -> Result<Option<Header>, Fault> {
         }
         _ => return Err(DAMAGED),
     };
-    Ok(Some(Header { bytes: V2.len() + 4 + length, client }))
+    Ok(Some(ProxyHeader { bytes: V2.len() + 4 + length, client }))
 }
 
 /// The port behind the destination's address.
@@ -133,7 +133,7 @@ mod tests {
         ] {
             let client = client.map(|client| client.parse().expect("an address"));
             let followed = [&bytes[..], b"\x10\x0C"].concat();
-            assert_eq!(header(&followed), Ok(Some(Header { bytes: bytes.len(), client })), "{followed:?}");
+            assert_eq!(header(&followed), Ok(Some(ProxyHeader { bytes: bytes.len(), client })), "{followed:?}");
             for end in 0..bytes.len() {
                 assert_eq!(header(&bytes[..end]), Ok(None), "{bytes:?} cut at {end}");
             }

@@ -9,7 +9,7 @@ use super::Shared;
 use super::packet::{Fault, reason};
 use super::session::Session;
 use super::telling::Caller;
-use super::will::{self, Will};
+use super::will::{self, KeptWill};
 use crate::count;
 use crate::notices::Peer;
 use genims_model::now_us;
@@ -53,7 +53,7 @@ pub(super) struct Granted {
     /// There was state, and it goes on.
     pub(super) present: bool,
     /// The will of an older connection, if it has to fire now.
-    pub(super) will: Option<Will>,
+    pub(super) will: Option<KeptWill>,
 }
 
 #[derive(Debug)]
@@ -67,7 +67,7 @@ enum Entry {
         session: Session,
         is_over: bool,
         expires: Instant,
-        will: Option<(Instant, Box<Will>)>,
+        will: Option<(Instant, Box<KeptWill>)>,
     },
 }
 
@@ -98,12 +98,12 @@ pub(super) struct Registry {
     entries: Mutex<Entries>,
     next: AtomicU64,
     parked_max: usize,
-    pub(super) wills: will::Room,
+    pub(super) wills: will::WillRoom,
 }
 
 impl Registry {
     pub(super) fn new(parked_max: usize) -> Self {
-        Self { entries: Mutex::default(), next: AtomicU64::new(0), parked_max, wills: will::Room::default() }
+        Self { entries: Mutex::default(), next: AtomicU64::new(0), parked_max, wills: will::WillRoom::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -179,8 +179,8 @@ impl Registry {
         lease: &Lease,
         session: Session,
         expiry: Duration,
-        will: Option<Will>,
-    ) -> Option<Will> {
+        will: Option<KeptWill>,
+    ) -> Option<KeptWill> {
         let mut entries = self.lock();
         let successor = match entries.by_client_id.get_mut(&lease.client_id) {
             Some(Entry::Owned { owner, successor }) if owner.number == lease.number => successor.take(),
@@ -227,7 +227,7 @@ impl Registry {
     }
 
     /// Drops expired sessions; returns the wills that are due at `now`, or all of them.
-    fn sweep(&self, now: Instant, all_wills: bool) -> Vec<Will> {
+    fn sweep(&self, now: Instant, all_wills: bool) -> Vec<KeptWill> {
         let mut entries = self.lock();
         let mut due = Vec::new();
         if entries.parked == 0 {
@@ -263,7 +263,7 @@ pub(super) async fn keep(shared: &Shared, shutdown: CancellationToken) {
                 intake.event(event);
                 taken
             };
-            let _taken: Vec<_> = wills.into_iter().map(Will::into_event).map(stage).collect();
+            let _taken: Vec<_> = wills.into_iter().map(KeptWill::into_event).map(stage).collect();
             let waiter = Arc::default();
             let mut receipt = None;
             let submitted = intake.submit(&waiter, &mut receipt);

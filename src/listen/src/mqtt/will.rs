@@ -16,36 +16,41 @@ const EXTRA_BYTES: usize = 256;
 
 /// The room that wills take.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct WillRoom {
     all: Arc<Semaphore>,
     /// Of those that wait for their delay: they leave half to clients that come.
     waiting: Arc<Semaphore>,
 }
 
-impl Default for Room {
+impl Default for WillRoom {
     fn default() -> Self {
         let [all, waiting] = [BYTES_MAX, BYTES_MAX / 2].map(|bytes| Arc::new(Semaphore::new(bytes)));
         Self { all, waiting }
     }
 }
 
-impl Room {
-    pub(super) fn will(&self, client_id: &str, will: &connect::Will<'_>, delay_max: Duration) -> Result<Will, Fault> {
+impl WillRoom {
+    pub(super) fn will(
+        &self,
+        client_id: &str,
+        will: &connect::Will<'_>,
+        delay_max: Duration,
+    ) -> Result<KeptWill, Fault> {
         let bytes = EXTRA_BYTES + client_id.len() + will.topic.len() + will.payload.len();
         let full = Fault::new(reason::QUOTA_EXCEEDED, "the wills of all clients take 32 MiB; come again later");
         let taken = self.all.clone().try_acquire_many_owned(bytes as u32).map_err(|_| full)?;
-        Ok(Will {
+        Ok(KeptWill {
             client_id: client_id.into(),
             topic: will.topic.into(),
             payload: will.payload.into(),
             delay: Duration::from_secs(will.delay.into()).min(delay_max),
             bytes: bytes as u32,
-            taken: Taken { _all: taken, waiting: None },
+            taken: TakenRoom { _all: taken, waiting: None },
         })
     }
 
     /// Whether there is room for one more that waits for its delay; it has that from now on.
-    pub(super) fn lets_wait(&self, will: &mut Will) -> bool {
+    pub(super) fn lets_wait(&self, will: &mut KeptWill) -> bool {
         will.taken.waiting = self.waiting.clone().try_acquire_many_owned(will.bytes).ok();
         will.taken.waiting.is_some()
     }
@@ -53,23 +58,23 @@ impl Room {
 
 /// To be kept until the event of the will is on its way to the log.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenRoom {
     _all: OwnedSemaphorePermit,
     waiting: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
-pub(super) struct Will {
+pub(super) struct KeptWill {
     client_id: Box<str>,
     topic: Box<str>,
     payload: Box<[u8]>,
     pub(super) delay: Duration,
     bytes: u32,
-    taken: Taken,
+    taken: TakenRoom,
 }
 
-impl Will {
-    pub(super) fn into_event(self) -> (Event, Taken) {
+impl KeptWill {
+    pub(super) fn into_event(self) -> (Event, TakenRoom) {
         let event = Event::ClientLost {
             client_id: self.client_id.into(),
             timestamp_us: now_us(),
@@ -86,7 +91,7 @@ mod tests {
 
     #[test]
     fn wills_take_no_more_than_their_room_until_their_events_are_on_the_way() {
-        let room = Room::default();
+        let room = WillRoom::default();
         let payload = [b'x'; 60_000];
         let will = connect::Will { topic: "plant/lost", payload: &payload, qos: 0, retain: false, delay: 60 };
         let delay_max = Duration::from_secs(5);

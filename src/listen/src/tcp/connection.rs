@@ -11,7 +11,7 @@ mod pace;
 use super::handshake::{Welcomed, handshake};
 use super::progress::{Client, Round, Session};
 use super::refusal::Refusal;
-use super::sequence::{self, Taken};
+use super::sequence::{self, TakenFrame};
 use super::wire::{Stream, Wire};
 use super::{Shared, TcpOptions};
 use crate::count;
@@ -350,8 +350,8 @@ impl Connection {
         count(&self.shared.metrics.messages_total, 1);
         let first = std::mem::take(&mut self.first);
         match sequence::take(&self.shared, &mut self.who, sequence, first)? {
-            Taken::Next => Ok(true),
-            Taken::Again { durable } => {
+            TakenFrame::Next => Ok(true),
+            TakenFrame::Again { durable } => {
                 self.again |= durable;
                 Ok(false)
             }

@@ -14,7 +14,7 @@ use genims_decode::frame::RefuseCode;
 use tokio::time::Instant;
 
 /// A frame that is not refused.
-pub(super) enum Taken {
+pub(super) enum TakenFrame {
     Next,
     /// Sent again. `durable`: it can be acknowledged again at once.
     Again {
@@ -23,7 +23,7 @@ pub(super) enum Taken {
 }
 
 /// `first`: the connection's first DATA frame.
-pub(super) fn take(shared: &Shared, who: &mut Welcomed, sequence: u64, first: bool) -> Result<Taken, Refusal> {
+pub(super) fn take(shared: &Shared, who: &mut Welcomed, sequence: u64, first: bool) -> Result<TakenFrame, Refusal> {
     if sequence == 0 {
         return Err(Refusal::protocol("sequences start at 1; 0 is for frames inside MQTT"));
     }
@@ -33,14 +33,14 @@ pub(super) fn take(shared: &Shared, who: &mut Welcomed, sequence: u64, first: bo
         tell_regression(shared, who, sequence, place);
     }
     let message = match place {
-        Place::Next => return Ok(Taken::Next),
-        Place::Resend { durable } => return Ok(Taken::Again { durable }),
+        Place::Next => return Ok(TakenFrame::Next),
+        Place::Resend { durable } => return Ok(TakenFrame::Again { durable }),
         Place::Anew if !who.session.is_drained() => {
             return Err(Refusal::busy("frames of an older connection are still under way"));
         }
         Place::Anew => {
             who.session.begin_anew(&who.client);
-            return Ok(Taken::Next);
+            return Ok(TakenFrame::Next);
         }
         Place::Gap { expected } => format!("sequence {sequence} came, {expected} was expected"),
         Place::TooFar { expected } => format!(

@@ -28,7 +28,7 @@ impl Spool {
     /// How a consumer remembers `offset`.
     pub fn position(&self, offset: u64) -> Position {
         let history = self.shared().history.lock();
-        Position { log: history.name(), lineage: history.history().lineage(), offset }
+        Position::of(history.name(), history.history().lineage(), offset)
     }
 
     /// Judges what a consumer remembers.

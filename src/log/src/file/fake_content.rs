@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 const SECTOR_BYTES: usize = 64;
 
 #[derive(Debug, Default)]
-pub(super) struct Content {
+pub(super) struct FakeContent {
     pub(super) durable: Vec<u8>,
     pub(super) current: Vec<u8>,
     pub(super) pending: Vec<Change>,
@@ -28,7 +28,7 @@ impl Change {
     }
 }
 
-impl Content {
+impl FakeContent {
     pub(super) fn write(&mut self, bytes: &[u8], position: usize) {
         put(&mut self.current, bytes, position);
         self.pending.push(Change::Write(position, bytes.to_vec()));

@@ -3,7 +3,7 @@
 //! answers EIO, rots, and can be put back to an earlier state.
 
 use super::disk::{Disk, DiskFile, Lock};
-use super::fake_content::{Change, Content};
+use super::fake_content::{Change, FakeContent};
 use super::fake_errors::{Call, Faults};
 use parking_lot::{Mutex, MutexGuard};
 use rand::{RngExt, SeedableRng};
@@ -34,7 +34,7 @@ struct State {
     rng: ChaCha8Rng,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
-    files: Vec<Content>,
+    files: Vec<FakeContent>,
     /// Each log on this disk has a lock of its own.
     locked: BTreeSet<PathBuf>,
     /// Grows with each crash; handles from before are dead.
@@ -129,7 +129,7 @@ impl FakeDisk {
     pub fn restore(&self, copy: &Copy) {
         self.kill_process();
         let mut state = self.state();
-        state.files = copy.0.values().cloned().map(Content::synced).collect();
+        state.files = copy.0.values().cloned().map(FakeContent::synced).collect();
         state.names = copy.0.keys().cloned().zip(0..).collect();
         state.durable_names = state.names.clone();
     }
@@ -163,7 +163,7 @@ impl FakeDisk {
         let mut state = self.operate()?;
         state.check_open()?;
         let file = state.files.len();
-        state.files.push(Content::default());
+        state.files.push(FakeContent::default());
         state.names.insert(path.to_owned(), file);
         Ok(self.handle(file, state.epoch))
     }

@@ -39,9 +39,12 @@ pub(super) const SECTION_BYTES: usize = 16;
 /// Flag of a section: each of its items has an offset.
 pub(super) const HAS_OFFSETS: u32 = 1;
 
-/// What a section holds. Numbers are never used again. 6 and 7 are given away and stay unwritten: what they were for is in the
-/// catalogue's journal. It must outlive every segment, because records bear its numbers for good, and it is as strong as the
-/// log: synced before a number is published, checksummed, bound to this log by its id.
+/// What a section holds. Numbers are never used again.
+///
+/// 6 (a change of master data) and 7 (a number given to a sensor) are reserved, and nothing writes them. A change is in the outbox
+/// of the database that it happens in, by the transaction that makes it: beside that a record would be a second truth. A number
+/// is in the catalogue's journal, which must outlive every segment, because records bear its numbers for good, and which is as
+/// strong as the log: synced before a number is published, checksummed, bound to this log by its id.
 pub(super) mod kind {
     pub(in super::super) const READING: u16 = 1;
     pub(in super::super) const SNAPSHOT: u16 = 2;
@@ -49,12 +52,6 @@ pub(super) mod kind {
     pub(in super::super) const DEAD_LETTER: u16 = 4;
     /// A row of a table that a program of the platform writes.
     pub(in super::super) const ROW: u16 = 5;
-    /// A change of master data.
-    #[cfg(test)]
-    pub(in super::super) const CHANGE: u16 = 6;
-    /// A number given to a sensor.
-    #[cfg(test)]
-    pub(in super::super) const ASSIGNMENT: u16 = 7;
     pub(in super::super) const MARK: u16 = 8;
     /// Offsets whose records were lost to damage; the section has no bytes.
     pub(in super::super) const LOST: u16 = 9;

@@ -3,7 +3,7 @@
 use super::{Subject, append, assert_whole, both, events, fill, fill_more, read};
 use crate::contract::{Consumer, Log};
 use crate::history::Resume;
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 
 fn a_cursor_only_moves_forward_and_a_rewind_moves_it_back<S: Subject>() {
     let subject = S::new();
@@ -68,7 +68,7 @@ fn a_position_of_this_log_is_resumed_where_it_stands_and_of_another_nowhere<S: S
     assert_eq!(log.resume(&other.log().position(0)), Resume::At(0));
     assert!(matches!(log.resume(&log.position(end + 1)), Resume::NotInHistory { .. }), "it never held that");
     // As releases without epochs stored it: of the log's first epoch, which ended with the first opening.
-    let old = |offset| Position { lineage: Lineage::default(), ..log.position(offset) };
+    let old = |offset| Position::beginning(log.position(offset).log()).moved_to(offset);
     assert_eq!(log.resume(&old(0)), Resume::At(0));
 }
 

@@ -21,7 +21,7 @@ use crate::errors::PlatformError;
 use crate::provision::postgres::connect_existing;
 use chrono::{DateTime, Utc};
 use genims_databases::{Database, DatabaseError, Engine, Environment, PostgresSettings, Registry};
-use report::Outcome;
+use report::UpkeepOutcome;
 use round::{Deadline, Round};
 use std::time::{Duration, Instant};
 
@@ -126,7 +126,7 @@ impl Work<'_> {
 
     async fn perform(&self, session: &mut Session, database: &str, upkeep: &mut Upkeep) -> Result<(), PlatformError> {
         let Some(left) = self.deadline.left() else {
-            upkeep.end(Outcome::OutOfTime);
+            upkeep.end(UpkeepOutcome::OutOfTime);
             return Ok(());
         };
         (self.progress)(&format!("{database}: {} {}", upkeep.kind.word(), upkeep.of));
@@ -162,7 +162,7 @@ impl Session {
         }
     }
 
-    async fn perform(&mut self, upkeep: &Upkeep, left: Duration) -> Result<Outcome, PlatformError> {
+    async fn perform(&mut self, upkeep: &Upkeep, left: Duration) -> Result<UpkeepOutcome, PlatformError> {
         match self {
             Self::Postgres(session) => session.perform(upkeep, left).await,
             Self::Mysql(session) => session.perform(upkeep, left).await,

@@ -3,7 +3,7 @@
 //! Readers and writers go on meanwhile, since MongoDB 4.4. Time series are left out: the server compacts none, and whole buckets of theirs
 //! expire, whose room the next ones take.
 
-use super::report::{Outcome, Upkeep, UpkeepKind};
+use super::report::{Upkeep, UpkeepKind, UpkeepOutcome};
 use super::round::{MOSTLY, WORTH_BYTES, megabytes};
 use crate::errors::PlatformError;
 use futures_util::TryStreamExt;
@@ -52,15 +52,15 @@ impl Session {
         Ok(found)
     }
 
-    pub(super) async fn perform(&self, upkeep: &Upkeep, left: Duration) -> Result<Outcome, PlatformError> {
+    pub(super) async fn perform(&self, upkeep: &Upkeep, left: Duration) -> Result<UpkeepOutcome, PlatformError> {
         let milliseconds = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).max(1);
         // A primary wants to be told that it is meant.
         let compact = doc! { "compact": upkeep.of.as_str(), "force": true, "maxTimeMS": milliseconds };
         match self.store.run_command(compact).await {
-            Ok(_) => Ok(Outcome::Done),
+            Ok(_) => Ok(UpkeepOutcome::Done),
             Err(error) => match error.kind.as_ref() {
-                ErrorKind::Command(command) if OUT_OF_TIME.contains(&command.code) => Ok(Outcome::OutOfTime),
-                ErrorKind::Command(_) => Ok(Outcome::Failed(self.settings.error(error).to_string())),
+                ErrorKind::Command(command) if OUT_OF_TIME.contains(&command.code) => Ok(UpkeepOutcome::OutOfTime),
+                ErrorKind::Command(_) => Ok(UpkeepOutcome::Failed(self.settings.error(error).to_string())),
                 _ => Err(self.settings.error(error).into()),
             },
         }

@@ -3,7 +3,7 @@
 //! Invariants: a rebuild lets readers and writers through, or does not take place; a lock is waited for a bounded time, so that nobody
 //! stands in line behind us for longer; what is not done in time is ended on the server, too.
 
-use super::report::{Outcome, Upkeep, UpkeepKind};
+use super::report::{Upkeep, UpkeepKind, UpkeepOutcome};
 use super::round::{MOSTLY, Round, WORTH_BYTES, megabytes};
 use crate::errors::PlatformError;
 use genims_databases::errors::mysql_code;
@@ -49,14 +49,16 @@ impl Session {
         })
     }
 
-    pub(super) async fn perform(&mut self, upkeep: &Upkeep, left: Duration) -> Result<Outcome, PlatformError> {
+    pub(super) async fn perform(&mut self, upkeep: &Upkeep, left: Duration) -> Result<UpkeepOutcome, PlatformError> {
         let id = self.connection.id();
         let answer = timeout(left, self.connection.query::<Message, _>(upkeep.statement.as_str())).await;
         match answer {
-            Ok(Ok(messages)) => Ok(messages.into_iter().find_map(complaint).map_or(Outcome::Done, Outcome::Failed)),
+            Ok(Ok(messages)) => {
+                Ok(messages.into_iter().find_map(complaint).map_or(UpkeepOutcome::Done, UpkeepOutcome::Failed))
+            }
             Ok(Err(error)) => match mysql_code(&error) {
-                Some(code) if CONTENDED.contains(&code) => Ok(Outcome::InUse),
-                Some(_) => Ok(Outcome::Failed(self.settings.error(error).to_string())),
+                Some(code) if CONTENDED.contains(&code) => Ok(UpkeepOutcome::InUse),
+                Some(_) => Ok(UpkeepOutcome::Failed(self.settings.error(error).to_string())),
                 None => Err(self.settings.error(error).into()),
             },
             Err(_) => {
@@ -64,7 +66,7 @@ impl Session {
                 let mut other = self.settings.connect().await?;
                 other.query_drop(format!("KILL {id}")).await.map_err(|error| self.settings.error(error))?;
                 self.connection = other;
-                Ok(Outcome::OutOfTime)
+                Ok(UpkeepOutcome::OutOfTime)
             }
         }
     }

@@ -5,7 +5,7 @@
 //! nothing else, and never cut short, which would need them alone for a moment; a lock is waited for a bounded time; the server itself
 //! ends what is not done in time; an index whose rebuild was broken off does not stay.
 
-use super::report::{Outcome, Upkeep, UpkeepKind, UpkeepState};
+use super::report::{Upkeep, UpkeepKind, UpkeepOutcome, UpkeepState};
 use super::round::{MOSTLY, Round, megabytes};
 use crate::errors::PlatformError;
 use crate::provision::postgres::connect_existing;
@@ -89,10 +89,10 @@ impl Session {
         Ok(self.client.query_typed(sql, &[]).await.map_err(|error| self.settings.error(error))?)
     }
 
-    pub(super) async fn perform(&self, upkeep: &Upkeep, left: Duration) -> Result<Outcome, PlatformError> {
+    pub(super) async fn perform(&self, upkeep: &Upkeep, left: Duration) -> Result<UpkeepOutcome, PlatformError> {
         let lock_wait = if upkeep.kind == UpkeepKind::Reindex { OTHERS_WAIT } else { LOCK_WAIT };
         let outcome = self.within(&upkeep.statement, left, lock_wait).await?;
-        if upkeep.kind == UpkeepKind::Reindex && !matches!(outcome, Outcome::Done) {
+        if upkeep.kind == UpkeepKind::Reindex && !matches!(outcome, UpkeepOutcome::Done) {
             // Every writer would keep it up to date for nothing. One that cannot go now is found by the next look.
             for left_behind in self.rows(LEFTOVERS).await?.iter().map(leftover) {
                 self.within(&left_behind.statement, OTHERS_WAIT, LOCK_WAIT).await?;
@@ -101,7 +101,7 @@ impl Session {
         Ok(outcome)
     }
 
-    async fn within(&self, sql: &str, time: Duration, lock_wait: Duration) -> Result<Outcome, PlatformError> {
+    async fn within(&self, sql: &str, time: Duration, lock_wait: Duration) -> Result<UpkeepOutcome, PlatformError> {
         // What the server takes; less than a millisecond would be for ever.
         let [time, lock_wait] = [time, lock_wait].map(|span| span.as_millis().clamp(1, i32::MAX as u128));
         let bounds = format!("SET statement_timeout = {time}; SET lock_timeout = {lock_wait}");
@@ -112,19 +112,19 @@ impl Session {
             done
         };
         match done.await {
-            Ok(()) => Ok(Outcome::Done),
+            Ok(()) => Ok(UpkeepOutcome::Done),
             Err(error) => self.outcome(error),
         }
     }
 
-    fn outcome(&self, error: PostgresError) -> Result<Outcome, PlatformError> {
+    fn outcome(&self, error: PostgresError) -> Result<UpkeepOutcome, PlatformError> {
         let Some(code) = error.code() else { return Err(self.settings.error(error).into()) };
         Ok(if *code == SqlState::QUERY_CANCELED {
-            Outcome::OutOfTime
+            UpkeepOutcome::OutOfTime
         } else if [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) {
-            Outcome::InUse
+            UpkeepOutcome::InUse
         } else {
-            Outcome::Failed(self.settings.error(error).to_string())
+            UpkeepOutcome::Failed(self.settings.error(error).to_string())
         })
     }
 }

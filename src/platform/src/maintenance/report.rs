@@ -67,19 +67,19 @@ impl Upkeep {
         Self { of, kind, why, state: UpkeepState::Planned, seconds: 0.0, error: None, statement }
     }
 
-    pub(super) fn end(&mut self, outcome: Outcome) {
+    pub(super) fn end(&mut self, outcome: UpkeepOutcome) {
         (self.state, self.error) = match outcome {
-            Outcome::Done => (UpkeepState::Done, None),
-            Outcome::OutOfTime => (UpkeepState::Left, None),
-            Outcome::InUse => (UpkeepState::InUse, None),
-            Outcome::Failed(error) => (UpkeepState::Failed, Some(error)),
+            UpkeepOutcome::Done => (UpkeepState::Done, None),
+            UpkeepOutcome::OutOfTime => (UpkeepState::Left, None),
+            UpkeepOutcome::InUse => (UpkeepState::InUse, None),
+            UpkeepOutcome::Failed(error) => (UpkeepState::Failed, Some(error)),
         };
     }
 }
 
 /// What the server answered.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum UpkeepOutcome {
     Done,
     OutOfTime,
     InUse,
@@ -161,17 +161,17 @@ mod tests {
         };
         let vacuum = |outcome| upkeep(UpkeepKind::Vacuum, outcome);
         database.upkeep = vec![
-            upkeep(UpkeepKind::Reindex, Outcome::Done),
-            vacuum(Outcome::Done),
-            vacuum(Outcome::Done),
-            vacuum(Outcome::OutOfTime),
-            vacuum(Outcome::InUse),
+            upkeep(UpkeepKind::Reindex, UpkeepOutcome::Done),
+            vacuum(UpkeepOutcome::Done),
+            vacuum(UpkeepOutcome::Done),
+            vacuum(UpkeepOutcome::OutOfTime),
+            vacuum(UpkeepOutcome::InUse),
         ];
         assert_eq!(database.told().as_deref(), Some("maintenance: vacuum of 2, reindex of 1"));
         let report =
             |database: &MaintainedDatabase| MaintenanceReport { databases: vec![database.clone()], seconds: 0.0 }.ok();
         assert!(report(&database));
-        database.upkeep.push(vacuum(Outcome::Failed("disk full".to_owned())));
+        database.upkeep.push(vacuum(UpkeepOutcome::Failed("disk full".to_owned())));
         assert!(!report(&database));
     }
 }

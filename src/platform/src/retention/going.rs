@@ -6,7 +6,7 @@
 
 use super::holds::{Holds, reason};
 use super::report::{How, TableReport};
-use super::rules::{By, Referrer, Rule};
+use super::rules::{By, Referrer, RetentionRule};
 use super::sql::{column, is_old, key_text, keys, same_key};
 use chrono::NaiveDate;
 use genims_databases::{Engine, PostgresClient, quoted};
@@ -19,7 +19,7 @@ const ASKED_AT_ONCE: i64 = 10_000;
 
 /// A table whose rows age one by one.
 pub(super) struct Going {
-    pub(super) rule: Rule,
+    pub(super) rule: RetentionRule,
     pub(super) before: NaiveDate,
     /// The temporary table of keys.
     pub(super) keys: String,
@@ -28,7 +28,7 @@ pub(super) struct Going {
 }
 
 impl Going {
-    pub(super) fn new(index: usize, rule: Rule, as_of: NaiveDate, referrers: Vec<Referrer>) -> Self {
+    pub(super) fn new(index: usize, rule: RetentionRule, as_of: NaiveDate, referrers: Vec<Referrer>) -> Self {
         let before = rule.before(as_of);
         let said = (!matches!(rule.by, By::Parent { .. })).then_some(before);
         let report = TableReport::new(&rule.table.name, How::Rows, rule.decides(), said);
@@ -169,7 +169,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// What another database says of a reference.
-pub(super) enum Answer<'a> {
+pub(super) enum OtherDatabase<'a> {
     Asked(Asked<'a>),
     /// It does not exist, so it refers to nothing.
     Absent,
@@ -181,7 +181,7 @@ pub(super) async fn ask_others<'a>(
     client: &PostgresClient,
     database: &str,
     all: &mut [Going],
-    others: &dyn Fn(&str) -> Answer<'a>,
+    others: &dyn Fn(&str) -> OtherDatabase<'a>,
 ) -> Result<u64, Error> {
     let mut found = 0;
     for going in all.iter_mut() {
@@ -190,11 +190,11 @@ pub(super) async fn ask_others<'a>(
                 continue;
             }
             match others(&referrer.database) {
-                Answer::Absent => {}
-                Answer::Away => {
+                OtherDatabase::Absent => {}
+                OtherDatabase::Away => {
                     found += going.hold(client, "true", &format!("{} cannot be asked", referrer.database)).await?;
                 }
-                Answer::Asked(other) => found += ask(client, going, &referrer, &other).await?,
+                OtherDatabase::Asked(other) => found += ask(client, going, &referrer, &other).await?,
             }
         }
     }

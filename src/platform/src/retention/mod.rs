@@ -34,7 +34,7 @@ use chrono::{NaiveDate, Utc};
 use genims_databases::{Database, Engine, Environment, Model, Registry};
 use holds::{Holds, Law};
 use postgres::{Open, Opened, Run};
-use rules::{By, Rule};
+use rules::{By, RetentionRule};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub struct RetentionOptions {
 /// One database of a run.
 struct Chosen<'a> {
     database: &'a Database,
-    rules: Vec<Rule>,
+    rules: Vec<RetentionRule>,
 }
 
 /// Plans or purges. An error means that nothing was begun; what fails later is in the report.
@@ -132,7 +132,7 @@ pub(crate) fn times(
     database: &Database,
     model: &Model,
 ) -> Result<BTreeMap<String, String>, PlatformError> {
-    let time = |rule: Rule| match rule.by {
+    let time = |rule: RetentionRule| match rule.by {
         By::Time(column) => Some((rule.table.name, column)),
         By::Month(_) | By::Parent { .. } => None,
     };

@@ -3,7 +3,7 @@
 use super::holds::{Held, reason};
 use super::postgres::Run;
 use super::report::{DatabaseRetention, How, TableReport};
-use super::rules::{self, Rule};
+use super::rules::{self, RetentionRule};
 use super::sql::{column, is_old, key_text};
 use crate::errors::PlatformError;
 use genims_databases::errors::mysql_code;
@@ -25,7 +25,7 @@ pub(super) async fn run(
     database: &Database,
     environment: &Environment,
     run: &Run<'_>,
-    rules: &[Rule],
+    rules: &[RetentionRule],
     purge: Option<&dyn Fn(&str)>,
     report: &mut DatabaseRetention,
 ) -> Result<(), PlatformError> {
@@ -38,7 +38,7 @@ pub(super) async fn run(
         _ => settings.error(source).into(),
     };
     connection.query_drop("SET SESSION innodb_lock_wait_timeout = 2").await.map_err(failed)?;
-    let mut order: Vec<&Rule> = rules.iter().collect();
+    let mut order: Vec<&RetentionRule> = rules.iter().collect();
     // What refers goes first; no table here refers to one that refers to it.
     order.sort_by_key(|rule| refers_to(rule, rules, database));
     for rule in order {
@@ -60,7 +60,7 @@ pub(super) async fn run(
 }
 
 /// How many tables of the rules refer to it.
-fn refers_to(rule: &Rule, rules: &[Rule], database: &Database) -> usize {
+fn refers_to(rule: &RetentionRule, rules: &[RetentionRule], database: &Database) -> usize {
     let prefix = format!("{}.{}.", database.name, rule.table.name);
     let columns = rules.iter().flat_map(|other| &other.table.columns);
     columns.filter(|column| column.references.iter().any(|target| target.starts_with(&prefix))).count()
@@ -71,8 +71,8 @@ async fn look(
     connection: &mut MysqlConnection,
     database: &Database,
     run: &Run<'_>,
-    rules: &[Rule],
-    rule: &Rule,
+    rules: &[RetentionRule],
+    rule: &RetentionRule,
     report: &mut TableReport,
 ) -> Result<Option<String>, mysql_async::Error> {
     let table = quoted(Engine::Mysql, &rule.table.name);
@@ -118,7 +118,7 @@ async fn count(connection: &mut MysqlConnection, table: &str, condition: &str) -
 
 async fn delete(
     connection: &mut MysqlConnection,
-    rule: &Rule,
+    rule: &RetentionRule,
     condition: &str,
     report: &mut TableReport,
 ) -> Result<(), mysql_async::Error> {

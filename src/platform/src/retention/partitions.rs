@@ -10,9 +10,9 @@
 use super::archive::{self, Archive, Archiver, MASTER_AWAY, Stop};
 use super::holds::{Held, Law};
 use super::minutes::{self, Condensed};
-use super::parts::{self, Dropped, Outcome, Part, not_archived};
+use super::parts::{self, Dropped, Part, PartOutcome, not_archived};
 use super::report::{How, TableReport};
-use super::rules::{By, Rule};
+use super::rules::{By, RetentionRule};
 use super::sql::{column, key_text};
 use chrono::{NaiveDate, NaiveDateTime};
 use genims_databases::{Database, Engine, Environment, PostgresClient, quoted};
@@ -24,7 +24,7 @@ const CHANGES_MAX: u32 = 3;
 
 pub(super) struct Days {
     database: String,
-    pub(super) rule: Rule,
+    pub(super) rule: RetentionRule,
     pub(super) before: NaiveDate,
     pub(super) report: TableReport,
     /// What the law held when this was looked at.
@@ -35,7 +35,7 @@ pub(super) struct Days {
 }
 
 impl Days {
-    pub(super) fn new(database: &str, rule: Rule, as_of: NaiveDate, held: Held) -> Self {
+    pub(super) fn new(database: &str, rule: RetentionRule, as_of: NaiveDate, held: Held) -> Self {
         let before = rule.before(as_of);
         let mut report = TableReport::new(&rule.table.name, How::Partitions, rule.decides(), Some(before));
         report.archive.clone_from(&rule.archive);
@@ -260,14 +260,14 @@ impl Days {
             let told = |readings: i64| progress(&format!("{step}: {readings} rows archived"));
             let rest = || parts[index..].iter().map(|part| part.rows).sum::<u64>();
             match self.let_go(client, law, part, archiver.as_ref(), &told).await? {
-                Outcome::Gone(rows) => self.report.gone += rows,
-                Outcome::Held(why) => self.report.hold(why, part.rows),
-                Outcome::Blocked(why) => self.report.block(why, part.rows),
-                Outcome::AllHeld(why) => {
+                PartOutcome::Gone(rows) => self.report.gone += rows,
+                PartOutcome::Held(why) => self.report.hold(why, part.rows),
+                PartOutcome::Blocked(why) => self.report.block(why, part.rows),
+                PartOutcome::AllHeld(why) => {
                     self.report.hold(why, rest());
                     break;
                 }
-                Outcome::AllBlocked(why) => {
+                PartOutcome::AllBlocked(why) => {
                     self.report.block(why, rest());
                     break;
                 }
@@ -288,7 +288,7 @@ impl Days {
         part: &Part,
         archiver: Option<&Archiver<'_>>,
         told: &dyn Fn(i64),
-    ) -> Result<Outcome, Error> {
+    ) -> Result<PartOutcome, Error> {
         for _ in 0..CHANGES_MAX {
             if let Some(archiver) = archiver {
                 let mut condensed = Condensed::default();
@@ -296,25 +296,25 @@ impl Days {
                 self.report.archived += condensed.inserted;
                 match ended {
                     Ok(()) if condensed.differing > 0 => {
-                        return Ok(Outcome::Blocked(self.differs(client, part, &condensed).await?));
+                        return Ok(PartOutcome::Blocked(self.differs(client, part, &condensed).await?));
                     }
                     Ok(()) => archive::mark(client, &self.rule.table.name, &condensed).await?,
-                    Err(Stop::Away(why)) => return Ok(Outcome::AllBlocked(not_archived(&why))),
+                    Err(Stop::Away(why)) => return Ok(PartOutcome::AllBlocked(not_archived(&why))),
                     Err(Stop::Failed(error)) => return Err(error),
                 }
             }
             match self.drop_patiently(client, law, part).await? {
-                Dropped::Gone(rows) => return Ok(Outcome::Gone(rows)),
-                Dropped::Held(why) => return Ok(Outcome::Held(why)),
-                Dropped::HoldsUnknown(why) => return Ok(Outcome::AllBlocked(why)),
+                Dropped::Gone(rows) => return Ok(PartOutcome::Gone(rows)),
+                Dropped::Held(why) => return Ok(PartOutcome::Held(why)),
+                Dropped::HoldsUnknown(why) => return Ok(PartOutcome::AllBlocked(why)),
                 // Who reads the table is in the way of every partition, and of no day of the default one.
-                Dropped::InUse(why) if part.day.is_some() => return Ok(Outcome::Held(why)),
-                Dropped::InUse(why) => return Ok(Outcome::AllHeld(why)),
+                Dropped::InUse(why) if part.day.is_some() => return Ok(PartOutcome::Held(why)),
+                Dropped::InUse(why) => return Ok(PartOutcome::AllHeld(why)),
                 Dropped::Changed => {}
             }
         }
         let name = part.name();
-        Ok(Outcome::Held(format!("rows still come into {name}: run this again when whoever writes them is done")))
+        Ok(PartOutcome::Held(format!("rows still come into {name}: run this again when whoever writes them is done")))
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) enum Dropped {
 }
 
 /// What became of a part. The reason for one that is blocked names what has to be mended before it can go.
-pub(super) enum Outcome {
+pub(super) enum PartOutcome {
     Gone(u64),
     Held(String),
     /// For a reason that holds for those after it as well.

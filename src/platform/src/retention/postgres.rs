@@ -4,11 +4,11 @@
 
 use super::archive::MASTER;
 use super::entry;
-use super::going::{self, Answer, Asked, Going};
+use super::going::{self, Asked, Going, OtherDatabase};
 use super::holds::{Holds, Law};
 use super::partitions::Days;
 use super::report::DatabaseRetention;
-use super::rules::{self, Rule};
+use super::rules::{self, RetentionRule};
 use super::sql::{is_old, same_key};
 use crate::errors::PlatformError;
 use crate::provision::postgres::{connect_existing, lock};
@@ -46,11 +46,11 @@ impl Opened {
         self.open.get(MASTER).map(|open| &open.client)
     }
 
-    fn answer(&self, name: &str) -> Answer<'_> {
+    fn answer(&self, name: &str) -> OtherDatabase<'_> {
         match self.open.get(name) {
-            Some(open) => Answer::Asked(Asked { client: &open.client, going: &open.going }),
-            None if self.absent.contains(name) => Answer::Absent,
-            None => Answer::Away,
+            Some(open) => OtherDatabase::Asked(Asked { client: &open.client, going: &open.going }),
+            None if self.absent.contains(name) => OtherDatabase::Absent,
+            None => OtherDatabase::Away,
         }
     }
 }
@@ -76,7 +76,12 @@ impl Open {
     }
 
     /// Looks what is old enough, and what of it the law holds, or cannot be archived.
-    pub(super) async fn look(&mut self, run: &Run<'_>, rules: Vec<Rule>, others: &Opened) -> Result<(), PlatformError> {
+    pub(super) async fn look(
+        &mut self,
+        run: &Run<'_>,
+        rules: Vec<RetentionRule>,
+        others: &Opened,
+    ) -> Result<(), PlatformError> {
         let database = self.report.database.clone();
         let partitioned = partitions::parents(&self.client).await.map_err(|error| self.failed(error))?;
         for rule in rules {

@@ -1,6 +1,6 @@
 //! Which tables hold rows that age, and by what: config/retention, embedded, checked against the schema.
 //!
-//! Enters: the files and the registry. Leaves: a [`Rule`] for each such table. Invariants: every table and column exists, the
+//! Enters: the files and the registry. Leaves: a [`RetentionRule`] for each such table. Invariants: every table and column exists, the
 //! column is a time, a part refers to what it is a part of; how long is said by the registry unless a file has another span; an
 //! archive is a collection of minutes, and what is archived there are readings.
 
@@ -51,7 +51,7 @@ pub(super) enum By {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Rule {
+pub(super) struct RetentionRule {
     pub(super) table: Table,
     pub(super) by: By,
     /// Whole days.
@@ -60,7 +60,7 @@ pub(super) struct Rule {
     pub(super) archive: Option<String>,
 }
 
-impl Rule {
+impl RetentionRule {
     /// The first day that is kept.
     pub(super) fn before(&self, as_of: NaiveDate) -> NaiveDate {
         as_of.checked_sub_days(Days::new(self.keep_days)).unwrap_or(NaiveDate::MIN)
@@ -76,7 +76,7 @@ impl Rule {
 }
 
 /// The rules of one database in the order of their names; empty for one whose rows are kept for good.
-pub(super) fn of(registry: &Registry, database: &Database, model: &Model) -> Result<Vec<Rule>, PlatformError> {
+pub(super) fn of(registry: &Registry, database: &Database, model: &Model) -> Result<Vec<RetentionRule>, PlatformError> {
     let name = format!("{}.toml", database.name);
     match FILES.get_file(&name).and_then(include_dir::File::contents_utf8) {
         Some(text) => parse(&name, text, registry, database, model),
@@ -99,7 +99,7 @@ fn parse(
     registry: &Registry,
     database: &Database,
     model: &Model,
-) -> Result<Vec<Rule>, PlatformError> {
+) -> Result<Vec<RetentionRule>, PlatformError> {
     let production = registry.get(PRODUCTION)?;
     let wrong = |cause: String| PlatformError::Retention { file: file.to_owned(), cause };
     let read: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
@@ -130,14 +130,14 @@ fn parse(
             archived(production, table, &by, collection).map_err(wrong)?;
         }
         let (table, keep_days, archive) = (table.clone(), keep.as_secs().div_ceil(86_400), said.archive.clone());
-        rules.push(Rule { table, by, keep_days, archive });
+        rules.push(RetentionRule { table, by, keep_days, archive });
     }
     acyclic(&rules).map_err(wrong)?;
     Ok(rules)
 }
 
 /// Parts of parts end at a document that has a time.
-fn acyclic(rules: &[Rule]) -> Result<(), String> {
+fn acyclic(rules: &[RetentionRule]) -> Result<(), String> {
     for rule in rules {
         let mut at = rule;
         for _ in 0..=rules.len() {
@@ -241,7 +241,7 @@ pub(super) fn referrers(models: &[(Engine, Model)], database: &str, table: &str)
 mod tests {
     use super::*;
 
-    fn rules(name: &str, text: &str) -> Result<Vec<Rule>, String> {
+    fn rules(name: &str, text: &str) -> Result<Vec<RetentionRule>, String> {
         let registry = Registry::load(None).expect("the embedded registry");
         let database = registry.get(name).expect("in the registry");
         let model = Model::of(database).expect("a readable schema");

@@ -1,6 +1,6 @@
 //! Pieces of SQL that both engines share: names in quotes, keys, what is old enough.
 
-use super::rules::{By, Rule};
+use super::rules::{By, RetentionRule};
 use chrono::NaiveDate;
 use genims_databases::{Engine, Table, quoted};
 
@@ -34,7 +34,7 @@ pub(super) fn key_text(engine: Engine, table: &Table, alias: &str) -> String {
 }
 
 /// That a row is old enough; none for a part, which is as old as its document. A row without a time is not old.
-pub(super) fn is_old(engine: Engine, rule: &Rule, alias: &str, before: NaiveDate) -> Option<String> {
+pub(super) fn is_old(engine: Engine, rule: &RetentionRule, alias: &str, before: NaiveDate) -> Option<String> {
     match &rule.by {
         By::Time(name) => Some(format!("{} < '{before}'", column(engine, alias, name))),
         By::Month(name) => Some(format!("{} < '{}'", column(engine, alias, name), before.format("%Y-%m"))),

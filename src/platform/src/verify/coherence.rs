@@ -2,7 +2,7 @@
 
 use super::keys::KeyValues;
 use super::report::{Finding, Problem};
-use super::rules::{Check, Compare, Query, Rule};
+use super::rules::{Compare, Rule, RuleCheck, RuleQuery};
 use super::source::Sources;
 use crate::link::{Fields, field, number};
 use std::time::Instant;
@@ -14,8 +14,8 @@ pub(super) async fn check(sources: &Sources, rule: &Rule) -> Finding {
     let started = Instant::now();
     let mut finding = Finding::new(&rule.name, &rule.family, &rule.databases(), &rule.says);
     let looked = match &rule.check {
-        Check::Violations { looked_at, violations } => inside(sources, looked_at, violations, &mut finding).await,
-        Check::Agreement { left, right, rate, compare } => {
+        RuleCheck::Violations { looked_at, violations } => inside(sources, looked_at, violations, &mut finding).await,
+        RuleCheck::Agreement { left, right, rate, compare } => {
             across(sources, left, right, rate.as_ref(), *compare, &mut finding).await
         }
     };
@@ -28,8 +28,8 @@ pub(super) async fn check(sources: &Sources, rule: &Rule) -> Finding {
 
 async fn inside(
     sources: &Sources,
-    looked_at: &Query,
-    violations: &Query,
+    looked_at: &RuleQuery,
+    violations: &RuleQuery,
     finding: &mut Finding,
 ) -> Result<(), Problem> {
     let each = &mut |row: Fields<'_>| finding.looked_at += number(&row, 0);
@@ -40,9 +40,9 @@ async fn inside(
 
 async fn across(
     sources: &Sources,
-    left: &Query,
-    right: &Query,
-    rate: Option<&Query>,
+    left: &RuleQuery,
+    right: &RuleQuery,
+    rate: Option<&RuleQuery>,
     compare: Compare,
     finding: &mut Finding,
 ) -> Result<(), Problem> {

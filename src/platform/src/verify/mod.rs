@@ -177,8 +177,8 @@ async fn look(
         let order = work.len();
         work.push(Box::pin(async move {
             let _room = match rule.check {
-                rules::Check::Agreement { .. } => memory.acquire().await.ok(),
-                rules::Check::Violations { .. } => None,
+                rules::RuleCheck::Agreement { .. } => memory.acquire().await.ok(),
+                rules::RuleCheck::Violations { .. } => None,
             };
             (order, rule.name.clone(), vec![coherence::check(sources, rule).await])
         }));

@@ -8,7 +8,7 @@
 
 use super::report::{Finding, LEDGER as FAMILY, Problem};
 use super::source::{Documents, Sources};
-use super::surplus::{Counted, Readings, Shared, Sum, doubtful, unexplained};
+use super::surplus::{AcrossSensors, Readings, Shared, Sum, doubtful, unexplained};
 use super::{OPERATIONS, PRODUCTION};
 use crate::link::{Fields, field, number};
 use bson::{Bson, DateTime, Document, doc};
@@ -36,7 +36,7 @@ pub(super) async fn check(sources: &Sources, replaced: u64) -> Result<Finding, P
     let from_us = kept_us.map_or(0, |kept_us| (sources.now_us() - kept_us + EXPIRY_MARGIN_US).max(0));
     let from_s = from_us / 1_000_000;
     let mut readings: BTreeMap<String, Readings> = BTreeMap::new();
-    let mut counted = Counted { replaced, lost: 0 };
+    let mut counted = AcrossSensors { replaced, lost: 0 };
     let each = &mut |row: Fields<'_>| {
         let (sensor, sum) = (field(&row, 1).to_owned(), Sum { count: number(&row, 2), checksum: number(&row, 3) });
         match field(&row, 0) {
@@ -260,7 +260,11 @@ fn whole(document: &Document, name: &str) -> u64 {
     number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
 }
 
-fn compared(readings: &BTreeMap<String, Readings>, shared: &BTreeMap<String, Shared>, explained: &Counted) -> Finding {
+fn compared(
+    readings: &BTreeMap<String, Readings>,
+    shared: &BTreeMap<String, Shared>,
+    explained: &AcrossSensors,
+) -> Finding {
     let says = "PostgreSQL and its mirror hold the same readings of each sensor";
     let mut finding = Finding::new(RULE, FAMILY, &[OPERATIONS, PRODUCTION], says);
     finding.looked_at = readings.values().map(|readings| readings.stored.count.max(readings.mirrored.count)).sum();
@@ -288,7 +292,7 @@ mod tests {
             let [stored, mirrored, refused] = sums.map(sum);
             ((*sensor).to_owned(), Readings { stored, mirrored, refused, found: Sum::default() })
         });
-        compared(&readings.collect(), &BTreeMap::new(), &Counted::default())
+        compared(&readings.collect(), &BTreeMap::new(), &AcrossSensors::default())
     }
 
     #[test]

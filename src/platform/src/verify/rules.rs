@@ -19,21 +19,21 @@ pub(super) struct Rule {
     pub(super) name: String,
     pub(super) family: String,
     pub(super) says: String,
-    pub(super) check: Check,
+    pub(super) check: RuleCheck,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Check {
+pub(super) enum RuleCheck {
     /// One query counts what is looked at, the other lists what violates.
-    Violations { looked_at: Query, violations: Query },
+    Violations { looked_at: RuleQuery, violations: RuleQuery },
     /// Every key of the left is on the right. With rates, a value of the right is divided by the rate that its third
     /// column names.
-    Agreement { left: Query, right: Query, rate: Option<Query>, compare: Compare },
+    Agreement { left: RuleQuery, right: RuleQuery, rate: Option<RuleQuery>, compare: Compare },
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(super) struct RuleQuery {
     pub(super) database: String,
     pub(super) sql: String,
 }
@@ -67,18 +67,18 @@ struct Written {
     database: Option<String>,
     looked_at: Option<String>,
     violations: Option<String>,
-    left: Option<Query>,
-    right: Option<Query>,
-    rate: Option<Query>,
+    left: Option<RuleQuery>,
+    right: Option<RuleQuery>,
+    rate: Option<RuleQuery>,
     compare: Option<Compare>,
 }
 
 impl Rule {
     /// The databases that it reads; the first one owns it.
     pub(super) fn databases(&self) -> Vec<&str> {
-        let all: Vec<&Query> = match &self.check {
-            Check::Violations { violations, .. } => vec![violations],
-            Check::Agreement { left, right, rate, .. } => [left, right].into_iter().chain(rate).collect(),
+        let all: Vec<&RuleQuery> = match &self.check {
+            RuleCheck::Violations { violations, .. } => vec![violations],
+            RuleCheck::Agreement { left, right, rate, .. } => [left, right].into_iter().chain(rate).collect(),
         };
         let mut names: Vec<&str> = Vec::new();
         for query in all {
@@ -164,15 +164,16 @@ fn understood(stem: &str, written: Written, registry: &Registry) -> Result<Rule,
             return Err(Fault::new([Step::from(key)], format!("its {key} is empty")));
         }
     }
-    let side = |key: &str, side: Query| query(registry, [&[key, "database"], &[key, "sql"]], &side.database, side.sql);
+    let side =
+        |key: &str, side: RuleQuery| query(registry, [&[key, "database"], &[key, "sql"]], &side.database, side.sql);
     let check = match (written.database, written.looked_at, written.violations, written.left, written.right) {
         (Some(database), Some(looked_at), Some(violations), None, None)
             if written.compare.is_none() && written.rate.is_none() =>
         {
             let of = |key, sql| query(registry, [&["database"], &[key]], &database, sql);
-            Check::Violations { looked_at: of("looked_at", looked_at)?, violations: of("violations", violations)? }
+            RuleCheck::Violations { looked_at: of("looked_at", looked_at)?, violations: of("violations", violations)? }
         }
-        (None, None, None, Some(left), Some(right)) => Check::Agreement {
+        (None, None, None, Some(left), Some(right)) => RuleCheck::Agreement {
             left: side("left", left)?,
             right: side("right", right)?,
             rate: rate(written.rate, written.compare, |rate| side("rate", rate))?,
@@ -192,7 +193,7 @@ fn query(
     [of_database, of_sql]: [&[&str]; 2],
     database: &str,
     sql: String,
-) -> Result<Query, Fault> {
+) -> Result<RuleQuery, Fault> {
     let at = |keys: &[&str]| keys.iter().map(|key| Step::from(*key)).collect::<Vec<Step>>();
     if sql.trim().is_empty() {
         return Err(Fault::new(at(of_sql), format!("a query of {database} is empty, so it would look at nothing")));
@@ -214,15 +215,15 @@ fn query(
         let problem = format!("{word} makes it depend on when it is asked: write {{today}}, {{now}} or {{seeded}}");
         return Err(Fault::new(at(of_sql), problem));
     }
-    Ok(Query { database: known.name.clone(), sql })
+    Ok(RuleQuery { database: known.name.clone(), sql })
 }
 
 /// What was divided is hardly ever equal to the last digit.
 fn rate(
-    written: Option<Query>,
+    written: Option<RuleQuery>,
     compare: Option<Compare>,
-    query: impl Fn(Query) -> Result<Query, Fault>,
-) -> Result<Option<Query>, Fault> {
+    query: impl Fn(RuleQuery) -> Result<RuleQuery, Fault>,
+) -> Result<Option<RuleQuery>, Fault> {
     match (written, compare) {
         (None, _) => Ok(None),
         (Some(rate), Some(Compare::Near { .. })) => query(rate).map(Some),
@@ -262,7 +263,7 @@ mod tests {
             ("compare = { tolerance = 0.01 }", Compare::Near { tolerance: 0.01 }),
         ] {
             let rules = parsed(&format!("{HEAD}{sides}\n{compare}")).expect("usable");
-            let Check::Agreement { compare: found, .. } = rules[0].check else { panic!("{rules:?}") };
+            let RuleCheck::Agreement { compare: found, .. } = rules[0].check else { panic!("{rules:?}") };
             assert_eq!((found, rules[0].databases()), (expected, vec!["genims_erp_db", "genims_wms_db"]));
         }
         let rate = "rate = { database = 'financial', sql = 'R' }\ncompare = { tolerance = 0.01 }";

@@ -82,7 +82,7 @@ impl Readings {
 
 /// What is known of all sensors together only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counted {
+pub(super) struct AcrossSensors {
     /// Rows that PostgreSQL replaced.
     pub(super) replaced: u64,
     /// Refused rows of which the content is gone.
@@ -100,7 +100,7 @@ pub(super) struct Shared {
 
 /// The sensors of which the mirror has to be asked for [`Shared`]: those that only a count could explain, and those that have
 /// some of the refused.
-pub(super) fn doubtful<'a>(readings: &'a BTreeMap<String, Readings>, counted: &Counted) -> Vec<&'a str> {
+pub(super) fn doubtful<'a>(readings: &'a BTreeMap<String, Readings>, counted: &AcrossSensors) -> Vec<&'a str> {
     let more: u64 = readings.values().map(|readings| more(readings.standing())).sum();
     let may_be_explained = more <= counted.replaced + counted.lost;
     let is_doubtful = |readings: &Readings| match readings.standing() {
@@ -114,7 +114,7 @@ pub(super) fn doubtful<'a>(readings: &'a BTreeMap<String, Readings>, counted: &C
 pub(super) fn unexplained<'a>(
     readings: &'a BTreeMap<String, Readings>,
     shared: &BTreeMap<String, Shared>,
-    counted: &Counted,
+    counted: &AcrossSensors,
 ) -> Vec<(&'a str, String)> {
     let of = |sensor: &String| shared.get(sensor).copied().unwrap_or_default();
     // Each by its own documents first; what is left over may be any sensor's.
@@ -162,13 +162,13 @@ mod tests {
             .collect()
     }
 
-    fn differing(of: &[Case], shared: &[(&str, Shared)], counted: Counted) -> Vec<String> {
+    fn differing(of: &[Case], shared: &[(&str, Shared)], counted: AcrossSensors) -> Vec<String> {
         let (readings, shared) =
             (readings(of), shared.iter().map(|(sensor, of)| ((*sensor).to_owned(), *of)).collect());
         unexplained(&readings, &shared, &counted).into_iter().map(|(sensor, _)| sensor.to_owned()).collect()
     }
 
-    const NOTHING: Counted = Counted { replaced: 0, lost: 0 };
+    const NOTHING: AcrossSensors = AcrossSensors { replaced: 0, lost: 0 };
 
     #[test]
     fn what_was_refused_of_one_sensor_explains_no_document_of_another() {
@@ -220,7 +220,7 @@ mod tests {
         ] {
             let some = some_of_the_refused(mirrored, found);
             assert_eq!(unexplained(&some, &BTreeMap::new(), &NOTHING).len(), 1, "{mirrored:?}");
-            let lost = Counted { replaced: 0, lost: mirrored.0.saturating_sub(11) };
+            let lost = AcrossSensors { replaced: 0, lost: mirrored.0.saturating_sub(11) };
             let passes = unexplained(&some, &BTreeMap::new(), &lost).is_empty();
             assert_eq!(passes, mirrored.0 == 12, "only what is more can be one that was purged");
         }
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_replaced_reading_shares_its_time_and_all_of_them_are_as_many_as_the_ledger_says() {
-        let replaced = |replaced| Counted { replaced, lost: 0 };
+        let replaced = |replaced| AcrossSensors { replaced, lost: 0 };
         let of = [("A", [(9, 40), (10, 45), (0, 0)]), ("B", [(4, 4), (6, 9), (0, 0)])];
         let beside = |beside| Shared { doubled: 0, beside };
         let shared = [("A", beside(1)), ("B", beside(2))];
@@ -238,12 +238,15 @@ mod tests {
         assert_eq!(differing(&of, &[("A", beside(1))], replaced(3)), ["A", "B"], "B's have times of their own");
         let doubled = [("A", beside(1)), ("B", Shared { doubled: 1, beside: 1 })];
         assert_eq!(differing(&of, &doubled, replaced(3)), ["B"], "a document that is there twice replaces nothing");
-        assert!(differing(&of, &[("A", beside(1))], Counted { replaced: 1, lost: 2 }).is_empty(), "B's were purged");
+        assert!(
+            differing(&of, &[("A", beside(1))], AcrossSensors { replaced: 1, lost: 2 }).is_empty(),
+            "B's were purged"
+        );
     }
 
     #[test]
     fn nothing_explains_what_the_mirror_lacks_or_has_otherwise() {
-        let counted = Counted { replaced: 9, lost: 9 };
+        let counted = AcrossSensors { replaced: 9, lost: 9 };
         for case in [("A", [(10, 1), (9, 2), (0, 0)]), ("A", [(9, 1), (9, 2), (0, 0)]), ("A", [(1, 5), (0, 0), (2, 7)])]
         {
             assert_eq!(differing(&[case], &[], counted), ["A"], "{case:?}");

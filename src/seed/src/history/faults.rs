@@ -5,7 +5,7 @@
 //! the machine stood meanwhile.
 
 use super::timeline::{Episode, MINUTE_US};
-use super::walk::{Scope, Walk};
+use super::walk::{Walk, WalkScope};
 use super::{HistoryParameters, PlantHistory};
 use crate::functions::{Random, site_seed};
 use crate::value::{Value, round};
@@ -70,7 +70,7 @@ pub(super) struct Gatherer {
 /// All faults, in the order of their ids.
 pub(super) fn all(history: &Arc<PlantHistory>) -> Vec<Fault> {
     let mut gatherer = Gatherer::default();
-    Walk::new(history, Scope::Faults).for_each(|group| gatherer.take(history, &group));
+    Walk::new(history, WalkScope::Faults).for_each(|group| gatherer.take(history, &group));
     gatherer.finish(history)
 }
 

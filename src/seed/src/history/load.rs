@@ -208,7 +208,7 @@ impl Mirror {
         let mut target = MongoTarget::new(client, names, directory).as_of(history.parameters.span_us().1);
         let log = history.parameters.log_id();
         let position = target.open(&start(log), 0).await;
-        let position = position.map_err(|source| store_failed(settings.database(), source))?.offset;
+        let position = position.map_err(|source| store_failed(settings.database(), source))?.next_offset();
         let loaded = found.get_bool("loaded").unwrap_or(false);
         Ok(Self { database: settings.database_name().to_owned(), log, target, position, ledger, loaded })
     }
@@ -232,7 +232,7 @@ impl Mirror {
             tokio::time::sleep(backoff.next_delay()).await;
             self.target.close();
             let reopened = self.target.open(&start(self.log), 0).await;
-            let reached = reopened.map_err(|source| store_failed(&self.database, source))?.offset;
+            let reached = reopened.map_err(|source| store_failed(&self.database, source))?.next_offset();
             if reached >= batch.next_offset {
                 break;
             }

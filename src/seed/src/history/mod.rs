@@ -43,7 +43,7 @@ use site::Site;
 use std::sync::Arc;
 use timeline::{DAY_US, Plan, Timeline};
 use uuid::Uuid;
-use walk::{Scope, Walk};
+use walk::{Walk, WalkScope};
 
 /// The name of the one source in the accounts.
 const SOURCE: &str = "seed";
@@ -140,7 +140,7 @@ pub fn simulate(parameters: HistoryParameters) -> Result<Arc<PlantHistory>, Stri
 impl PlantHistory {
     /// Everything, in order, group by group.
     pub fn groups(self: &Arc<Self>) -> impl Iterator<Item = Group> + Send + use<> {
-        Walk::new(self, Scope::All)
+        Walk::new(self, WalkScope::All)
     }
 
     fn timeline(&self, no: usize) -> Timeline {

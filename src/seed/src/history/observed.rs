@@ -1,7 +1,7 @@
 //! What the history measured, for the hourly and daily figures: the columns of readings and snapshots that they are
 //! computed from. Only of the last days, so that a long history fits in memory.
 
-use super::walk::{Scope, Walk};
+use super::walk::{Walk, WalkScope};
 use super::{DAY_US, PlantHistory};
 use crate::value::{Value, round};
 use crate::world::Supplied;
@@ -71,7 +71,7 @@ impl<const N: usize> Columns<N> {
 pub(crate) fn observed(history: &Arc<PlantHistory>) -> BTreeMap<String, Supplied> {
     let (mut readings, mut snapshots) = (Columns::new(READINGS), Columns::new(SNAPSHOTS));
     let from_us = history.parameters.span_us().1 - DAYS_MAX * DAY_US;
-    for group in Walk::new(history, Scope::All) {
+    for group in Walk::new(history, WalkScope::All) {
         let mut batch = Batch::default();
         batch.push(Arc::new(group));
         for (_, reading) in batch.readings().filter(|(_, reading)| reading.timestamp_us >= from_us) {

@@ -11,7 +11,7 @@ use crate::value::Value;
 use bytes::{BufMut, BytesMut};
 use genims_catalogue::Catalogue;
 use genims_databases::{PostgresSettings, pooling};
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 use genims_stores::SinkError;
 use genims_stores::batch::Batch;
 use genims_stores::postgres::commit::{Context, Effort, copy_in, fill, is_partition_gone};
@@ -36,7 +36,7 @@ const LOCK: &str = "SET statement_timeout = '900s'; SET idle_in_transaction_sess
 
 /// Where a history begins: it is a log that is written once.
 pub(super) fn start(log: Uuid) -> Position {
-    Position { log, lineage: Lineage::default(), offset: 0 }
+    Position::beginning(log)
 }
 
 pub(super) struct Store {
@@ -71,7 +71,7 @@ impl Store {
                 }
             }
         }
-        let position = session.position(&start(log_id)).await.map_err(failed)?.offset;
+        let position = session.position(&start(log_id)).await.map_err(failed)?.next_offset();
         let catalogue = history.site.catalogue.clone();
         let (settings, sources, buffer) = (settings.clone(), [SOURCE.to_owned()], BytesMut::new());
         Ok(Self { settings, session, log_id, position, catalogue, sources, buffer })
@@ -112,15 +112,9 @@ impl Store {
     /// The faults, which are there already, stay out; the history's own row says how far it is.
     async fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
         let Self { session, catalogue, sources, buffer, log_id, position, .. } = self;
-        let lineage = Lineage::default();
-        let context = Context {
-            spool_id: *log_id,
-            position: *position,
-            lineage: &lineage,
-            catalogue,
-            sources: sources.as_slice(),
-            patience: PATIENCE,
-        };
+        let start = start(*log_id);
+        let context =
+            Context { start: &start, position: *position, catalogue, sources: sources.as_slice(), patience: PATIENCE };
         let events = EventRows::of(batch, catalogue, stored_us(batch)).health_alone();
         let (transaction, _) = fill(session, batch, &context, events, buffer, &Effort::whole()).await?;
         let update = "UPDATE genims_internal.seed_history SET rows = $2, seeded_at = now() WHERE name = $1";

@@ -1,7 +1,7 @@
 //! Rows of the history for those who refer to them (work orders to faults, calibrations to a sensor's health), computed
 //! anew without a database.
 
-use super::walk::{Scope, Walk};
+use super::walk::{Walk, WalkScope};
 use super::{PlantHistory, faults, stored_us};
 use crate::value::{DAY_US, Value, round};
 use crate::world::Supplied;
@@ -69,7 +69,7 @@ const HEALTH_COLUMNS: [&str; 21] = [
 
 fn sensor_health(history: &Arc<PlantHistory>, registry: &Registry) -> Result<(String, Supplied), String> {
     let mut rows = Vec::new();
-    for group in Walk::new(history, Scope::All) {
+    for group in Walk::new(history, WalkScope::All) {
         let mut batch = Batch::default();
         batch.push(Arc::new(group));
         let created_us = stored_us(&batch);

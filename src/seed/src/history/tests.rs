@@ -2,7 +2,7 @@
 
 use super::faults::Fault;
 use super::supplied::{Tables, supplied};
-use super::walk::{Scope, Walk};
+use super::walk::{Walk, WalkScope};
 use super::{HistoryParameters, PlantHistory, faults, simulate};
 use crate::spec::Scale;
 use genims_analysis::anomaly::{ANOMALY_FROM, Usual};
@@ -182,7 +182,7 @@ fn the_supplied_health_is_that_of_the_groups() {
     let history = simulate(parameters).expect("good parameters");
     let registry = Registry::load(None).expect("the embedded registry");
     let tables = supplied(&history, &registry, Tables::FaultsAndHealth).expect("rows");
-    let health = Walk::new(&history, Scope::All).flat_map(|group| group.events);
+    let health = Walk::new(&history, WalkScope::All).flat_map(|group| group.events);
     let health = health.filter(|event| matches!(event, Event::SensorHealth(_))).count();
     assert_eq!(tables["genims_operations_db.sensor_health"].rows, health);
     assert!(health > 1_788 * 22);

@@ -53,14 +53,14 @@ pub(super) struct Walk {
     history: Arc<PlantHistory>,
     shard: Shard,
     runners: Vec<Runner>,
-    scope: Scope,
+    scope: WalkScope,
     at_us: i64,
     offset: u64,
 }
 
 /// How much of the plant is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum WalkScope {
     All,
     /// Only machines on which something goes wrong, while it does, and only the sensors that show it: all faults, little
     /// else.
@@ -68,12 +68,12 @@ pub(super) enum Scope {
 }
 
 impl Walk {
-    pub(super) fn new(history: &Arc<PlantHistory>, scope: Scope) -> Self {
+    pub(super) fn new(history: &Arc<PlantHistory>, scope: WalkScope) -> Self {
         let directory = Arc::new(Directory::new(history.site.catalogue.clone()));
         let accounts = Arc::new(Accounts::new([super::SOURCE.to_owned()]));
         let shard = Shard::new(0, 1, directory, accounts, PipelineOptions::default().rules());
         let machines = 0..history.site.stations.len();
-        let wanted = machines.filter(|no| scope == Scope::All || !history.timelines[*no].episodes.is_empty());
+        let wanted = machines.filter(|no| scope == WalkScope::All || !history.timelines[*no].episodes.is_empty());
         let runners = wanted.map(|no| Runner::new(history, no, scope)).collect();
         Self { history: history.clone(), shard, runners, scope, at_us: history.parameters.span_us().0, offset: 0 }
     }
@@ -84,7 +84,7 @@ impl Walk {
         let (from_us, until_us) = (*at_us, *at_us + history.parameters.sensor_interval_us());
         let concerns = |episode: &Episode| episode.from_us < until_us && episode.repair_us + AFTERMATH_US > from_us;
         let wanted = |runner: &&mut Runner| {
-            *scope == Scope::All || history.timelines[runner.no.0 as usize].episodes.iter().any(concerns)
+            *scope == WalkScope::All || history.timelines[runner.no.0 as usize].episodes.iter().any(concerns)
         };
         for runner in runners.iter_mut().filter(wanted) {
             let time_us = from_us + runner.offset_us;
@@ -130,14 +130,14 @@ fn group_us(parameters: &HistoryParameters) -> i64 {
 }
 
 impl Runner {
-    fn new(history: &PlantHistory, no: usize, scope: Scope) -> Self {
+    fn new(history: &PlantHistory, no: usize, scope: WalkScope) -> Self {
         let (site, seed) = (&history.site, history.parameters.seed);
         let machine = &site.catalogue.machines()[no].machine;
         let mut random = Random::new(site_seed(seed, &machine.machine_id, 4), 0);
         let (offset_us, protocol) = ((random.next() % SPREAD_US) as i64, random.next() % 5);
         let episodes = &history.timelines[no].episodes;
         let touched = |sensor: u32| episodes.iter().any(|episode| history.reach(episode, sensor).is_some());
-        let wanted = site.stations[no].sensors.iter().filter(|sensor| scope == Scope::All || touched(**sensor));
+        let wanted = site.stations[no].sensors.iter().filter(|sensor| scope == WalkScope::All || touched(**sensor));
         let sensors = wanted.filter_map(|sensor| {
             let entry = site.catalogue.sensor(SensorNo(*sensor))?;
             let signal = Signal::new(seed, &entry.sensor, site.devices.get(*sensor as usize)?);

@@ -1,7 +1,7 @@
 //! What the rows of all tables of the plant share: the day they are counted from, ids, random numbers.
 
 use super::load::{Row, Table};
-use super::words::{SITES, Site};
+use super::words::{FactorySite, SITES};
 use chrono::{Days, NaiveDate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -34,7 +34,7 @@ pub(super) fn machine_id(machine: u64) -> String {
     format!("MCH-{:04}", machine + 1)
 }
 
-pub(super) fn site(factory: u64) -> &'static Site {
+pub(super) fn site(factory: u64) -> &'static FactorySite {
     &SITES[(factory % SITES.len() as u64) as usize]
 }
 

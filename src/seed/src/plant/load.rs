@@ -5,6 +5,7 @@ use crate::audit;
 use crate::tsv;
 use bytes::Bytes;
 use futures_util::SinkExt;
+use genims_databases::{Engine, quoted};
 use serde::Serialize;
 use std::fmt::{Display, Write as _};
 use tokio_postgres::{CopyInSink, Transaction};
@@ -80,26 +81,41 @@ impl Table<'_> {
         buffer.push('\n');
     }
 
+    /// As SQL names it.
+    fn place(&self) -> String {
+        format!("public.{}", quoted(Engine::Postgresql, self.name))
+    }
+
+    /// What is seeded, beside a table that has rows.
+    fn twin(&self) -> String {
+        quoted(Engine::Postgresql, &format!("seed_{}", self.name))
+    }
+
+    fn quoted_columns(&self) -> Vec<String> {
+        self.columns.iter().map(|column| quoted(Engine::Postgresql, column)).collect()
+    }
+
     fn upsert(&self, existing: Existing) -> String {
-        let (name, columns) = (self.name, self.columns.join(", "));
+        let (place, twin, names) = (self.place(), self.twin(), self.quoted_columns());
+        let columns = names.join(", ");
         let of = |side: &str| {
-            let list: Vec<String> = self.columns[1..].iter().map(|column| format!("{side}.{column}")).collect();
+            let list: Vec<String> = names[1..].iter().map(|column| format!("{side}.{column}")).collect();
             list.join(", ")
         };
         let otherwise = match existing {
             Existing::Stays => "NOTHING".to_owned(),
             Existing::FollowsSeed => format!(
                 "UPDATE SET ({rest}) = ROW({new}) WHERE ROW({old}) IS DISTINCT FROM ROW({new})",
-                rest = self.columns[1..].join(", "),
+                rest = names[1..].join(", "),
                 new = of("excluded"),
                 old = of("stands"),
             ),
         };
         format!(
-            "WITH done AS (INSERT INTO public.{name} AS stands ({columns}) SELECT {columns} FROM seed_{name} \
+            "WITH done AS (INSERT INTO {place} AS stands ({columns}) SELECT {columns} FROM {twin} \
              ON CONFLICT ({key}) DO {otherwise} RETURNING xmax = 0 AS inserted) \
              SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted) FROM done",
-            key = self.columns[0],
+            key = names[0],
         )
     }
 }
@@ -129,12 +145,11 @@ pub(super) async fn load(
     existing: Existing,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<TableSummary, tokio_postgres::Error> {
-    let name = table.name;
     // Readers go on; whoever would write waits, so that an empty table stays empty until it is filled.
-    transaction.batch_execute(&format!("LOCK TABLE public.{name} IN SHARE ROW EXCLUSIVE MODE")).await?;
-    audit::switch_off(transaction, name).await?;
+    transaction.batch_execute(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.place())).await?;
+    audit::switch_off(transaction, table.name).await?;
     let summary = fill(transaction, table, existing, progress).await?;
-    audit::switch_on(transaction, name).await?;
+    audit::switch_on(transaction, table.name).await?;
     Ok(summary)
 }
 
@@ -144,15 +159,14 @@ async fn fill(
     existing: Existing,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<TableSummary, tokio_postgres::Error> {
-    let name = table.name;
-    let filled: bool = transaction.query_one(&format!("SELECT EXISTS (SELECT FROM public.{name})"), &[]).await?.get(0);
+    let (name, place, twin) = (table.name, table.place(), table.twin());
+    let filled: bool = transaction.query_one(&format!("SELECT EXISTS (SELECT FROM {place})"), &[]).await?.get(0);
     if !filled {
-        copy(transaction, table, &format!("public.{name}"), progress).await?;
+        copy(transaction, table, &place, progress).await?;
         return Ok(TableSummary { table: name, rows: table.rows, inserted: table.rows, updated: 0 });
     }
-    let twin = format!("CREATE TEMPORARY TABLE seed_{name} (LIKE public.{name}) ON COMMIT DROP");
-    transaction.batch_execute(&twin).await?;
-    copy(transaction, table, &format!("seed_{name}"), progress).await?;
+    transaction.batch_execute(&format!("CREATE TEMPORARY TABLE {twin} (LIKE {place}) ON COMMIT DROP")).await?;
+    copy(transaction, table, &twin, progress).await?;
     let row = transaction.query_one(&table.upsert(existing), &[]).await?;
     let (inserted, updated): (i64, i64) = (row.get(0), row.get(1));
     Ok(TableSummary { table: name, rows: table.rows, inserted: inserted as u64, updated: updated as u64 })
@@ -164,7 +178,7 @@ async fn copy(
     into: &str,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(), tokio_postgres::Error> {
-    let statement = format!("COPY {into} ({}) FROM STDIN", table.columns.join(", "));
+    let statement = format!("COPY {into} ({}) FROM STDIN", table.quoted_columns().join(", "));
     let sink: CopyInSink<Bytes> = transaction.copy_in(&statement).await?;
     let mut sink = std::pin::pin!(sink);
     let mut buffer = String::with_capacity(CHUNK_BYTES + 1024);

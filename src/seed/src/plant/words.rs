@@ -1,6 +1,6 @@
 //! Names: sites, people, products, customers.
 
-pub(super) struct Site {
+pub(super) struct FactorySite {
     pub name: &'static str,
     pub country: &'static str,
     pub city: &'static str,
@@ -17,7 +17,7 @@ pub(super) struct Site {
 
 macro_rules! site {
     ($name:literal, $country:literal, $city:literal, $region:literal, $zone:literal, $area:literal, $since:expr, $kind:literal, $certification:literal, $dial:literal) => {
-        Site {
+        FactorySite {
             name: $name,
             country: $country,
             city: $city,
@@ -33,7 +33,7 @@ macro_rules! site {
 }
 
 #[rustfmt::skip]
-pub(super) static SITES: [Site; 8] = [
+pub(super) static SITES: [FactorySite; 8] = [
     site!("Esslingen Drive Works", "Germany", "Esslingen", "Baden-Württemberg", "Europe/Berlin", 84_000, (1987, 4), "powertrain", "IATF 16949, ISO 9001, ISO 14001, ISO 50001", "+49"),
     site!("Grand Rapids Assembly Plant", "United States", "Grand Rapids", "Michigan", "America/Detroit", 112_000, (1995, 9), "assembly", "IATF 16949, ISO 9001, ISO 14001, ISO 45001", "+1"),
     site!("Pune Precision Works", "India", "Pune", "Maharashtra", "Asia/Kolkata", 67_000, (2006, 2), "machining", "IATF 16949, ISO 9001", "+91"),

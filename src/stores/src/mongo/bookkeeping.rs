@@ -14,7 +14,7 @@
 use crate::error::{SinkError, answered};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 use mongodb::action::Action;
 use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
@@ -27,17 +27,18 @@ pub const SINK: &str = "mongodb";
 pub struct Bookkeeping {
     positions: Collection<Document>,
     ledger: Collection<Document>,
+    log: Uuid,
+    /// The same as it is stored.
     spool_id: String,
 }
 
 /// Where a log's mirror stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MirrorPosition {
-    pub next_offset: u64,
-    pub lineage: Lineage,
+    pub reached: Position,
     /// The log's earlier name: documents of the uncertain range may bear it.
     pub earlier: Option<Uuid>,
-    /// Records from `next_offset` up to here may be there.
+    /// Records from the position up to here may be there.
     pub intent_offset: u64,
 }
 
@@ -77,10 +78,10 @@ impl LedgerDocument {
 }
 
 impl Bookkeeping {
-    pub fn new(client: &Client, database: &str, spool_id: Uuid) -> Self {
+    pub fn new(client: &Client, database: &str, log: Uuid) -> Self {
         let database = client.database(database);
         let (positions, ledger) = (database.collection("sink_positions"), database.collection("ingest_batches"));
-        Self { positions, ledger, spool_id: spool_id.to_string() }
+        Self { positions, ledger, log, spool_id: log.to_string() }
     }
 
     fn id(&self) -> Document {
@@ -92,8 +93,7 @@ impl Bookkeeping {
         if let Some(known) = self.remembered().await? {
             return self.between_entries(known).await;
         }
-        let (next_offset, lineage) = (start.offset, start.lineage.clone());
-        let fresh = MirrorPosition { next_offset, lineage, earlier: None, intent_offset: next_offset };
+        let fresh = MirrorPosition { reached: start.clone(), earlier: None, intent_offset: start.next_offset() };
         self.remember(&fresh).await?;
         let known = self.remembered().await?.unwrap_or(fresh);
         self.between_entries(known).await
@@ -103,9 +103,10 @@ impl Bookkeeping {
     async fn between_entries(&self, known: MirrorPosition) -> Result<MirrorPosition, SinkError> {
         let entered = self.last_entry(None).await?.map_or(0, |entry| entry.end);
         let intent_offset = known.intent_offset.max(entered);
-        match self.last_entry(Some(known.next_offset)).await? {
-            Some(entry) if entry.end > known.next_offset => {
-                let (position, begins) = (known.next_offset, entry.start);
+        let position = known.reached.next_offset();
+        match self.last_entry(Some(position)).await? {
+            Some(entry) if entry.end > position => {
+                let begins = entry.start;
                 tracing::warn!(
                     position,
                     begins,
@@ -113,7 +114,7 @@ impl Bookkeeping {
                 );
                 let back = doc! { "next_offset": begins as i64, "intent_offset": intent_offset as i64 };
                 self.update(position, doc! { "$set": back }, Some(durable())).await?;
-                Ok(MirrorPosition { next_offset: begins, intent_offset, ..known })
+                Ok(MirrorPosition { reached: known.reached.moved_to(begins), intent_offset, ..known })
             }
             _ => Ok(MirrorPosition { intent_offset, ..known }),
         }
@@ -137,10 +138,10 @@ impl Bookkeeping {
     pub async fn remembered(&self) -> Result<Option<MirrorPosition>, SinkError> {
         let Some(found) = self.positions.find_one(doc! { "_id": self.id() }).await? else { return Ok(None) };
         let offset = |name: &str| found.get_i64(name).unwrap_or_default() as u64;
+        let history = found.get_str("history").unwrap_or_default();
         Ok(Some(MirrorPosition {
-            next_offset: offset("next_offset"),
+            reached: Position::from_stored(self.log, offset("next_offset"), history)?,
             intent_offset: offset("intent_offset"),
-            lineage: found.get_str("history").unwrap_or_default().parse()?,
             earlier: found.get_str("earlier_id").ok().and_then(|id| Uuid::parse_str(id).ok()),
         }))
     }
@@ -148,9 +149,9 @@ impl Bookkeeping {
     /// Stores the position of a log that the server does not know.
     pub async fn remember(&self, position: &MirrorPosition) -> Result<(), SinkError> {
         let mut fresh = doc! {
-            "next_offset": position.next_offset as i64,
+            "next_offset": position.reached.next_offset() as i64,
             "intent_offset": position.intent_offset as i64,
-            "history": position.lineage.to_string(),
+            "history": position.reached.history(),
         };
         if let Some(earlier) = position.earlier {
             fresh.insert("earlier_id", earlier.to_string());
@@ -166,14 +167,8 @@ impl Bookkeeping {
     }
 
     /// After the last document of a batch is there, whose records came since `received_us`.
-    pub async fn advance(
-        &self,
-        position: u64,
-        next_offset: u64,
-        lineage: &Lineage,
-        received_us: Option<i64>,
-    ) -> Result<(), SinkError> {
-        let (offset, history) = (next_offset as i64, lineage.to_string());
+    pub async fn advance(&self, position: u64, reached: &Position, received_us: Option<i64>) -> Result<(), SinkError> {
+        let (offset, history) = (reached.next_offset() as i64, reached.history());
         let mut set = doc! { "next_offset": offset, "history": history, "updated_at": DateTime::now() };
         if let Some(received_us) = received_us {
             set.insert("received_from", DateTime::from_millis(received_us.div_euclid(1_000)));

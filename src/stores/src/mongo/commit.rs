@@ -50,7 +50,8 @@ pub(super) async fn commit(
             continue;
         }
         answered(session.bookkeeping.enter(batch.first_offset, batch.next_offset, &ledger)).await?;
-        answered(session.bookkeeping.advance(position, batch.next_offset, &session.lineage, received_us)).await?;
+        let reached = session.start.moved_to(batch.next_offset);
+        answered(session.bookkeeping.advance(position, &reached, received_us)).await?;
         return Ok(Committed {
             refused_uncounted: ledger.refused,
             expired: ledger.expired,

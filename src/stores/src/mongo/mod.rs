@@ -32,7 +32,7 @@ use crate::target::{Committed, Target};
 use ::bson::doc;
 use bookkeeping::{Bookkeeping, MirrorPosition, SINK};
 use genims_catalogue::Directory;
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 use insert::InsertOptions;
 use mongodb::{Client, Database};
 use std::ops::Range;
@@ -72,7 +72,8 @@ struct Session {
     spool_id: Uuid,
     /// The log's earlier name, which documents of the uncertain range may bear.
     earlier: Option<Uuid>,
-    lineage: Lineage,
+    /// What the log gave: later positions are of its history.
+    start: Position,
     database: Database,
     bookkeeping: Bookkeeping,
     options: InsertOptions,
@@ -98,7 +99,7 @@ impl MongoTarget {
 impl MongoTarget {
     /// The offsets of the unfinished batch, if it comes again: what was under way here, or else what MongoDB remembers.
     fn rewritten(&self, position: &MirrorPosition) -> Range<u64> {
-        let (begin, end) = (position.next_offset, position.intent_offset);
+        let (begin, end) = (position.reached.next_offset(), position.intent_offset);
         let is_known = !self.unfinished.is_empty() && begin <= self.unfinished.start;
         if is_known { self.unfinished.clone() } else { begin..end }
     }
@@ -110,11 +111,11 @@ impl Target for MongoTarget {
     }
 
     async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
-        let log = start.log;
+        let log = start.log();
         if let Some(session) = &mut self.session {
             let position = answered(session.bookkeeping.position(start)).await?;
             session.uncertain_below = session.uncertain_below.max(position.intent_offset).max(written);
-            return Ok(Position { log, lineage: position.lineage, offset: position.next_offset });
+            return Ok(position.reached);
         }
         let database = self.client.database(&self.names.database);
         let hello = answered(async { database.run_command(doc! { "hello": 1 }).await }).await?;
@@ -127,7 +128,7 @@ impl Target for MongoTarget {
         self.session = Some(Session {
             spool_id: log,
             earlier: position.earlier,
-            lineage: start.lineage.clone(),
+            start: start.clone(),
             database,
             bookkeeping,
             options: InsertOptions { comment: format!("genims-sink {log}"), majority: !standalone },
@@ -135,7 +136,7 @@ impl Target for MongoTarget {
             uncertain_below: position.intent_offset.max(written),
             time_series,
         });
-        Ok(Position { log, lineage: position.lineage, offset: position.next_offset })
+        Ok(position.reached)
     }
 
     fn close(&mut self) {

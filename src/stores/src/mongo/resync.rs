@@ -63,11 +63,11 @@ impl MongoTarget {
         compared: &mut Compared,
         told: &(dyn Fn(&Resynced) + Send + Sync),
     ) -> Result<Resynced, SinkError> {
-        let position = self.open(start, 0).await?.offset;
+        let position = self.open(start, 0).await?.next_offset();
         let session = self.session.as_ref().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         answered(nothing_runs(&self.client, &session.options.comment)).await?;
         let since_us = session.bookkeeping.received_from().await?.map_or(0, |us| (us - MARGIN_US).max(0));
-        let (id, number) = (apart_from(start.log), now_us().unsigned_abs());
+        let (id, number) = (apart_from(start.log()), now_us().unsigned_abs());
         // A mirror that went back lacks what was compared before, too.
         let before = std::mem::take(compared);
         let before = if position >= before.position { before } else { Compared::default() };
@@ -77,7 +77,7 @@ impl MongoTarget {
         resync.faults().await?;
         let done = resync.done;
 
-        let accounted = stored.readings_accounted(start.log).await?;
+        let accounted = stored.readings_accounted(start.log()).await?;
         let before = session.bookkeeping.readings_accounted(position).await?;
         let ledger = LedgerDocument {
             sensor_readings: done.readings,
@@ -87,10 +87,11 @@ impl MongoTarget {
             not_mirrored: accounted - before - done.readings as i64,
             ..LedgerDocument::default()
         };
-        answered(session.bookkeeping.enter(position, reached.offset, &ledger)).await?;
-        answered(session.bookkeeping.intend(position, session.uncertain_below.max(reached.offset))).await?;
-        answered(session.bookkeeping.advance(position, reached.offset, &reached.lineage, None)).await?;
-        *compared = Compared { position: reached.offset, reading, snapshot };
+        let end = reached.next_offset();
+        answered(session.bookkeeping.enter(position, end, &ledger)).await?;
+        answered(session.bookkeeping.intend(position, session.uncertain_below.max(end))).await?;
+        answered(session.bookkeeping.advance(position, reached, None)).await?;
+        *compared = Compared { position: end, reading, snapshot };
         // The next `open` begins anew.
         self.close();
         Ok(done)

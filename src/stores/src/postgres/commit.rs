@@ -23,7 +23,7 @@ use crate::target::Committed;
 use bytes::BytesMut;
 use futures_util::future::try_join5;
 use genims_catalogue::Catalogue;
-use genims_model::{Lineage, Position, now_us};
+use genims_model::{Position, now_us};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Statement, Transaction};
@@ -32,9 +32,10 @@ use uuid::Uuid;
 /// What writing one batch needs to know.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    pub spool_id: Uuid,
+    /// What the log gave when the connection was opened: the batch is of its history.
+    pub start: &'a Position,
+    /// What the database has stored by now.
     pub position: u64,
-    pub lineage: &'a Lineage,
     pub catalogue: &'a Catalogue,
     /// The listeners' names by number.
     pub sources: &'a [String],
@@ -210,8 +211,7 @@ pub async fn fill<'s>(
     }
     // Prepared here and dropped before the end: outside of this transaction a pooler may have given the connection away.
     let statements = answered_within(patience, prepare(&transaction, partition.as_deref())).await?;
-    let lineage = context.lineage.clone();
-    let reached = Position { log: context.spool_id, lineage, offset: batch.next_offset };
+    let reached = context.start.moved_to(batch.next_offset);
     answered_within(patience, OPERATIONS.move_to(&transaction, context.position, &reached)).await?;
     let mut writer = Writer { transaction: &transaction, buffer, mode, patience, set_aside, bytes: 0 };
     writer.set_aside.extend(unstorable);
@@ -240,7 +240,7 @@ pub async fn fill<'s>(
         dead_letters: batch.dead_letters().count() as u64,
         refused_rows,
     };
-    enter(&transaction, mode, &ledger, context.spool_id, batch).await?;
+    enter(&transaction, mode, &ledger, context.start.log(), batch).await?;
     drop(statements);
     let counted = set_aside.iter().filter_map(|refused| refused.source.map(|source| (refused.log_offset, source)));
     let written =
@@ -372,7 +372,7 @@ impl Writer<'_> {
         context: &Context<'_>,
         batch: &Batch,
     ) -> Result<u64, SinkError> {
-        let (spool_id, sources) = (context.spool_id, context.sources);
+        let (spool_id, sources) = (context.start.log(), context.sources);
         let came = folding::fold(self.transaction, self.mode, spool_id, sources, batch.dead_letters()).await?;
         let made: Vec<(Refused, LetterCounts)> =
             self.set_aside.iter().map(|refused| (refused.clone(), LetterCounts::ONE)).collect();

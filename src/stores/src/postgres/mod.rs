@@ -50,8 +50,8 @@ use bytes::BytesMut;
 use connection::Connection;
 use genims_catalogue::Directory;
 use genims_model::Cause;
+use genims_model::Position;
 use genims_model::Reason;
-use genims_model::{Lineage, Position};
 use session::{OPERATIONS, SINK};
 use std::future::Future;
 use std::sync::Arc;
@@ -80,8 +80,8 @@ pub struct PostgresTarget<C> {
     directory: Arc<Directory>,
     /// The listeners' names by number, as `Accounts::by_source` lists them.
     sources: Vec<String>,
-    spool_id: Uuid,
-    lineage: Lineage,
+    /// What the log gave last: later positions are of its history.
+    start: Position,
     capacity: Capacity,
     /// Records of the commit under way; one that is given up from outside took too long.
     under_way: Option<u64>,
@@ -94,8 +94,7 @@ impl<C: Connector> PostgresTarget<C> {
             connection: Connection::new(connect, OPERATIONS),
             directory,
             sources,
-            spool_id: Uuid::nil(),
-            lineage: Lineage::default(),
+            start: Position::beginning(Uuid::nil()),
             capacity: Capacity::default(),
             under_way: None,
             buffer: BytesMut::new(),
@@ -111,14 +110,11 @@ impl<C: Connector> Target for PostgresTarget<C> {
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
         let session = self.connection.open().await?;
         // In this order another sink's commit in between makes no difference.
-        let entered = ledger::entered_until(&session.client, start.log).await?;
+        let entered = ledger::entered_until(&session.client, start.log()).await?;
         let position = answered(session.position(start)).await?;
-        self.spool_id = start.log;
-        self.lineage = start.lineage.clone();
-        if entered > position.offset {
-            // With the newest epoch, which is enough for the log to know the position by.
-            let newest = start.lineage.epochs().last().map(std::slice::from_ref).unwrap_or_default();
-            let (position, spool_id, history) = (position.offset, start.log, Lineage::of(newest));
+        self.start = start.clone();
+        if entered > position.next_offset() {
+            let (position, spool_id, history) = (position.next_offset(), start.log(), start.newest_history());
             return Err(SinkError::EnteredAlready { position, entered, spool_id, history });
         }
         Ok(position)
@@ -135,9 +131,8 @@ impl<C: Connector> Target for PostgresTarget<C> {
         let catalogue = self.directory.load();
         let session = self.connection.session()?;
         let context = commit::Context {
-            spool_id: self.spool_id,
+            start: &self.start,
             position,
-            lineage: &self.lineage,
             catalogue: &catalogue,
             sources: &self.sources,
             patience: ANSWER_TIMEOUT,
@@ -151,7 +146,7 @@ impl<C: Connector> Target for PostgresTarget<C> {
     /// The records that were refused are in the dead letters, each in a row of its own. What stands there of a dead letter that
     /// the table itself refused, with all that were folded into it, is no record refused: nobody counted it as stored.
     async fn recall(&mut self, batch: &Batch) -> Result<Committed, SinkError> {
-        let spool_id = self.spool_id;
+        let spool_id = self.start.log();
         let select = "SELECT log_offset FROM genims_internal.dead_letters
              WHERE spool_id = $1 AND log_offset >= $2 AND log_offset < $3 AND reason = $4";
         let (from, to) = (batch.first_offset as i64, batch.next_offset as i64);

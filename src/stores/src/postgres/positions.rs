@@ -1,7 +1,7 @@
 //! The positions that a PostgreSQL database remembers, one for each log and consumer.
 
 use crate::error::SinkError;
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -40,8 +40,7 @@ impl Positions {
             );
             client.execute_typed(&delete, &key).await?;
         }
-        let lineage: Lineage = history.unwrap_or_default().parse()?;
-        Ok(Some(Position { log, lineage, offset: offset as u64 }))
+        Ok(Some(Position::from_stored(log, offset as u64, history.unwrap_or_default())?))
     }
 
     /// Stores the position of a log that PostgreSQL does not know.
@@ -50,9 +49,9 @@ impl Positions {
             "INSERT INTO {} (spool_id, sink, next_offset, history) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             self.table
         );
-        let (offset, history) = (position.offset as i64, position.lineage.to_string());
+        let (log, offset, history) = (position.log(), position.next_offset() as i64, position.history());
         let values: [(&(dyn ToSql + Sync), Type); 4] =
-            [(&position.log, Type::UUID), (&self.sink, Type::TEXT), (&offset, Type::INT8), (&history, Type::TEXT)];
+            [(&log, Type::UUID), (&self.sink, Type::TEXT), (&offset, Type::INT8), (&history, Type::TEXT)];
         client.execute_typed(&insert, &values).await?;
         Ok(())
     }
@@ -65,9 +64,9 @@ impl Positions {
              WHERE spool_id = $1 AND sink = $2 AND next_offset = $3",
             self.table
         );
-        let (expected, offset, history) = (from as i64, to.offset as i64, to.lineage.to_string());
+        let (log, expected, offset, history) = (to.log(), from as i64, to.next_offset() as i64, to.history());
         let values: [(&(dyn ToSql + Sync), Type); 5] = [
-            (&to.log, Type::UUID),
+            (&log, Type::UUID),
             (&self.sink, Type::TEXT),
             (&expected, Type::INT8),
             (&offset, Type::INT8),

@@ -92,10 +92,10 @@ impl Session {
     pub async fn position(&mut self, start: &Position) -> Result<Position, SinkError> {
         let positions = self.positions;
         let transaction = self.begin().await?;
-        let mut known = positions.remembered(&transaction, start.log).await?;
+        let mut known = positions.remembered(&transaction, start.log()).await?;
         if known.is_none() {
             positions.remember(&transaction, start).await?;
-            known = positions.remembered(&transaction, start.log).await?;
+            known = positions.remembered(&transaction, start.log()).await?;
         }
         transaction.commit().await?;
         Ok(known.unwrap_or_else(|| start.clone()))

@@ -19,7 +19,7 @@ use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
 use bson::{DateTime, Document, doc};
 use genims_catalogue::Directory;
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 use genims_routes::joined::{LookupAnswer, joins};
 use genims_routes::{Lookup, Operation, Route, RoutedEvent};
 use hashbrown::{HashMap, HashSet};
@@ -51,8 +51,8 @@ pub struct RoutedMongo {
     session: Option<Session>,
     /// Look-ups as they were answered last, ready to be joined.
     known: HashMap<String, (Arc<str>, LookupAnswer)>,
-    log: Uuid,
-    lineage: Lineage,
+    /// What the log gave last: later positions are of its history.
+    start: Position,
     book: Book,
     pruned: Pruned,
     /// See [`Facts::intended`].
@@ -69,8 +69,7 @@ impl RoutedMongo {
         routed: Arc<Routed>,
     ) -> Self {
         let internal = "genims_internal".to_owned();
-        let (log, lineage) = (Uuid::nil(), Lineage::default());
-        let known = HashMap::new();
+        let (start, known) = (Position::beginning(Uuid::nil()), HashMap::new());
         let (book, pruned) = (Book::new(&client, &internal, name), Pruned::default());
         let (rows, session, intended) = (None, None, HashMap::new());
         Self {
@@ -83,8 +82,7 @@ impl RoutedMongo {
             rows,
             session,
             known,
-            log,
-            lineage,
+            start,
             book,
             pruned,
             intended,
@@ -107,7 +105,7 @@ impl Target for RoutedMongo {
     }
 
     async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
-        let bookkeeping = Bookkeeping::new(&self.client, &self.internal, start.log);
+        let bookkeeping = Bookkeeping::new(&self.client, &self.internal, start.log());
         let known = answered(bookkeeping.position(start)).await?;
         let (time_series, ready) = match self.session.take() {
             Some(session) => (session.time_series, session.ready),
@@ -118,16 +116,15 @@ impl Target for RoutedMongo {
         };
         let uncertain_below = known.intent_offset.max(written);
         self.routed.put_gaps(self.book.gaps().await?);
-        if let Some(followed) = self.routed.to_follow(known.next_offset) {
+        if let Some(followed) = self.routed.to_follow(known.reached.next_offset()) {
             self.book.follow(followed).await?;
         }
         if self.routed.received_us().is_none() {
             self.routed.was_told(self.book.newest().await?);
         }
         self.session = Some(Session { bookkeeping, uncertain_below, time_series, ready });
-        self.log = start.log;
-        self.lineage = start.lineage.clone();
-        Ok(Position { log: start.log, lineage: known.lineage, offset: known.next_offset })
+        self.start = start.clone();
+        Ok(known.reached)
     }
 
     fn close(&mut self) {
@@ -135,8 +132,8 @@ impl Target for RoutedMongo {
     }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
-        let mut events = events(self.log, batch, &self.directory.load());
-        let noted = Noted::of(self.log, batch, position, &events, self.takes_events());
+        let mut events = events(self.start.log(), batch, &self.directory.load());
+        let noted = Noted::of(self.start.log(), batch, position, &events, self.takes_events());
         self.name_as_intended(&mut events);
         let routes = self.routed.routes();
         for lookup in routes.routes.iter().filter_map(|route| joins(route, &routes.lookups)) {
@@ -157,7 +154,7 @@ impl Target for RoutedMongo {
         }
         // An earlier run may have made another choice: what is made anew may be there whatever the position says.
         let is_uncertain = noted.is_anew || batch.first_offset < session.uncertain_below;
-        let unfinished = Unfinished { log: self.log, offsets: batch.first_offset..intent, taken: &taken };
+        let unfinished = Unfinished { log: self.start.log(), offsets: batch.first_offset..intent, taken: &taken };
         session.make_ready(&database, &routes.routes, &unfinished).await?;
         answered(session.bookkeeping.intend(position, intent)).await?;
         if !noted.is_anew {
@@ -175,14 +172,14 @@ impl Target for RoutedMongo {
             let place = rows::mongo::RowDestination {
                 database: &database,
                 comment: &comment,
-                log: self.log,
+                log: self.start.log(),
                 uncertain_below: session.uncertain_below,
             };
             let refused = rows::mongo::write(place, &waiting).await?;
             desk.set_aside(refused)?;
             desk.report(batch, &mut committed);
         }
-        answered(session.bookkeeping.advance(position, batch.next_offset, &self.lineage, None)).await?;
+        answered(session.bookkeeping.advance(position, &self.start.moved_to(batch.next_offset), None)).await?;
         committed.refused_uncounted += done.iter().map(|(_, counts)| counts.refused).sum::<u64>();
         let done = done.into_iter().map(|(route, counts)| (route.name.clone(), counts)).collect();
         self.routed.enter(noted.received_us, done);
@@ -242,7 +239,7 @@ impl Session {
 impl RoutedMongo {
     /// Marks our operations, so that one that still runs can be found.
     fn comment(&self) -> String {
-        format!("genims-routes {} {}", self.name, self.log)
+        format!("genims-routes {} {}", self.name, self.start.log())
     }
 
     /// What may be there under the name that the stream gave it gets the same again.
@@ -357,7 +354,7 @@ impl RoutedMongo {
         for (index, code, detail) in refused {
             let event = events[*index];
             let id = doc! {
-                "log_id": self.log.to_string(), "log_offset": event.log_offset as i64, "route": &route.name,
+                "log_id": self.start.log().to_string(), "log_offset": event.log_offset as i64, "route": &route.name,
             };
             let set = doc! {
                 "event": json(&events[*index..=*index]), "code": code, "detail": detail, "at": DateTime::now(),

@@ -11,7 +11,7 @@ use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
 use genims_catalogue::Directory;
 use genims_databases::{MysqlConnection, MysqlSettings};
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 use genims_routes::{Route, RoutedEvent};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
@@ -40,17 +40,17 @@ pub struct RoutedMysql {
     routed: Arc<Routed>,
     rows: Option<Arc<RowDesk>>,
     connection: Option<MysqlConnection>,
-    log: Uuid,
-    lineage: Lineage,
+    /// What the log gave last: later positions are of its history.
+    start: Position,
     pruned: Pruned,
 }
 
 impl RoutedMysql {
     /// `name` is the consumer's in the log of events.
     pub fn new(name: &'static str, settings: MysqlSettings, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
-        let (log, lineage) = (Uuid::nil(), Lineage::default());
         let (rows, connection, pruned) = (None, None, Pruned::default());
-        Self { name, settings, directory, routed, rows, connection, log, lineage, pruned }
+        let start = Position::beginning(Uuid::nil());
+        Self { name, settings, directory, routed, rows, connection, start, pruned }
     }
 
     /// Writes programs' rows, too.
@@ -106,15 +106,14 @@ impl Target for RoutedMysql {
         let position = position(connection, sink, start).await?;
         let gaps = gaps::mysql::gaps(connection, sink).await?;
         self.routed.put_gaps(gaps);
-        if let Some(followed) = self.routed.to_follow(position.offset) {
+        if let Some(followed) = self.routed.to_follow(position.next_offset()) {
             gaps::mysql::follow(self.connected().await?, sink, followed).await?;
         }
         if self.routed.received_us().is_none() {
             let newest = gaps::mysql::newest(self.connected().await?, sink).await?;
             self.routed.was_told(newest);
         }
-        self.log = start.log;
-        self.lineage = start.lineage.clone();
+        self.start = start.clone();
         Ok(position)
     }
 
@@ -123,9 +122,9 @@ impl Target for RoutedMysql {
     }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
-        let events = events(self.log, batch, &self.directory.load());
+        let events = events(self.start.log(), batch, &self.directory.load());
         let routes = self.routed.routes();
-        let noted = Noted::of(self.log, batch, position, &events, self.takes_events());
+        let noted = Noted::of(self.start.log(), batch, position, &events, self.takes_events());
         let is_looked_at = self.pruned.is_due() || !noted.gaps.is_empty();
         let connection = self.connection.as_mut().ok_or_else(|| SinkError::Connect("no connection is open".into()))?;
         answered(connection.query_drop("START TRANSACTION")).await?;
@@ -142,7 +141,7 @@ impl Target for RoutedMysql {
             let counts =
                 RouteCounts { events: events.len() as u64, rows, refused: refused.len() as u64, busy: begun.elapsed() };
             for refused in refused {
-                set_aside(connection, self.log, refused).await?;
+                set_aside(connection, self.start.log(), refused).await?;
             }
             committed.bytes += bytes;
             committed.refused_uncounted += counts.refused;
@@ -153,7 +152,7 @@ impl Target for RoutedMysql {
             desk.set_aside(refused)?;
             desk.report(batch, &mut committed);
         }
-        let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
+        let reached = self.start.moved_to(batch.next_offset);
         gaps::mysql::note(connection, self.name, &noted).await?;
         if let Some(followed) = noted.followed.filter(|_| self.routed.lacks() || !noted.gaps.is_empty()) {
             gaps::mysql::follow(connection, self.name, followed).await?;
@@ -249,11 +248,11 @@ async fn set_aside(connection: &mut MysqlConnection, log: Uuid, refused: Refused
 
 /// Where MySQL says this log's consumer stopped; a log it does not know starts at `start`.
 async fn position(connection: &mut MysqlConnection, name: &str, start: &Position) -> Result<Position, SinkError> {
-    if let Some(known) = remembered(connection, name, start.log).await? {
+    if let Some(known) = remembered(connection, name, start.log()).await? {
         return Ok(known);
     }
     remember(connection, name, start).await?;
-    Ok(remembered(connection, name, start.log).await?.unwrap_or_else(|| start.clone()))
+    Ok(remembered(connection, name, start.log()).await?.unwrap_or_else(|| start.clone()))
 }
 
 /// What MySQL remembers of the log.
@@ -265,7 +264,7 @@ pub async fn remembered(
     let select = format!("SELECT next_offset, history FROM {POSITIONS_TABLE} WHERE spool_id = ? AND sink = ?");
     let row: Option<(u64, Option<String>)> = answered(connection.exec_first(select, (log.to_string(), name))).await?;
     let Some((offset, history)) = row else { return Ok(None) };
-    Ok(Some(Position { log, lineage: history.unwrap_or_default().parse()?, offset }))
+    Ok(Some(Position::from_stored(log, offset, &history.unwrap_or_default())?))
 }
 
 /// Stores the position of a log that MySQL does not know.
@@ -274,7 +273,7 @@ pub async fn remember(connection: &mut MysqlConnection, name: &str, position: &P
         "INSERT INTO {POSITIONS_TABLE} (spool_id, sink, next_offset, history) VALUES (?, ?, ?, ?) \
          ON DUPLICATE KEY UPDATE sink = sink"
     );
-    let values = (position.log.to_string(), name, position.offset, position.lineage.to_string());
+    let values = (position.log().to_string(), name, position.next_offset(), position.history());
     answered(connection.exec_drop(insert, values)).await
 }
 
@@ -289,7 +288,7 @@ async fn move_position(
         "UPDATE {POSITIONS_TABLE} SET next_offset = ?, history = ?, updated_at = CURRENT_TIMESTAMP(6) \
          WHERE spool_id = ? AND sink = ? AND next_offset = ?"
     );
-    let values = (to.offset, to.lineage.to_string(), to.log.to_string(), name, from);
+    let values = (to.next_offset(), to.history(), to.log().to_string(), name, from);
     answered(connection.exec_drop(update, values)).await?;
     match connection.affected_rows() {
         1 => Ok(()),

@@ -14,7 +14,7 @@ use crate::postgres::positions::Positions;
 use crate::rows::{self, RowDesk};
 use crate::target::{Committed, Target};
 use genims_catalogue::Directory;
-use genims_model::{Lineage, Position};
+use genims_model::Position;
 use genims_routes::RoutedEvent;
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ pub struct RoutedPostgres<C> {
     directory: Arc<Directory>,
     routed: Arc<Routed>,
     rows: Option<Arc<RowDesk>>,
-    log: Uuid,
-    lineage: Lineage,
+    /// What the log gave last: later positions are of its history.
+    start: Position,
     pruned: Pruned,
 }
 
@@ -44,9 +44,8 @@ impl<C: Connector> RoutedPostgres<C> {
     /// `name` is the consumer's in the log of events.
     pub fn new(name: &'static str, connect: C, directory: Arc<Directory>, routed: Arc<Routed>) -> Self {
         let positions = Positions { table: POSITIONS_TABLE, sink: name };
-        let (log, lineage) = (Uuid::nil(), Lineage::default());
-        let connection = Connection::new(connect, positions);
-        Self { connection, directory, routed, rows: None, log, lineage, pruned: Pruned::default() }
+        let (connection, start) = (Connection::new(connect, positions), Position::beginning(Uuid::nil()));
+        Self { connection, directory, routed, rows: None, start, pruned: Pruned::default() }
     }
 
     /// Writes programs' rows, too.
@@ -72,14 +71,13 @@ impl<C: Connector> Target for RoutedPostgres<C> {
         }
         let position = answered(session.position(start)).await?;
         self.routed.put_gaps(gaps::postgres::gaps(&session.client, sink).await?);
-        if let Some(followed) = self.routed.to_follow(position.offset) {
+        if let Some(followed) = self.routed.to_follow(position.next_offset()) {
             gaps::postgres::follow(&session.client, sink, followed).await?;
         }
         if self.routed.received_us().is_none() {
             self.routed.was_told(gaps::postgres::newest(&session.client, sink).await?);
         }
-        self.log = start.log;
-        self.lineage = start.lineage.clone();
+        self.start = start.clone();
         Ok(position)
     }
 
@@ -88,12 +86,12 @@ impl<C: Connector> Target for RoutedPostgres<C> {
     }
 
     async fn commit(&mut self, batch: &Batch, position: u64) -> Result<Committed, SinkError> {
-        let events = events(self.log, batch, &self.directory.load());
+        let events = events(self.start.log(), batch, &self.directory.load());
         let routes = self.routed.routes();
         let positions = self.connection.positions;
-        let noted = Noted::of(self.log, batch, position, &events, self.takes_events());
+        let noted = Noted::of(self.start.log(), batch, position, &events, self.takes_events());
         let is_looked_at = self.pruned.is_due() || !noted.gaps.is_empty();
-        let reached = Position { log: self.log, lineage: self.lineage.clone(), offset: batch.next_offset };
+        let reached = self.start.moved_to(batch.next_offset);
         let transaction = self.connection.session()?.begin().await?;
         let (mut done, mut committed) = (Vec::new(), Committed::default());
         for (route, statement) in routes.statements() {
@@ -109,7 +107,7 @@ impl<C: Connector> Target for RoutedPostgres<C> {
             let written = run(&transaction, BatchMode::Isolating, &mut work, &mut refused).await;
             let written = written.map_err(|error| error.in_route(&route.name))?;
             for (_, refused) in refused {
-                set_aside(&transaction, self.log, &RefusedEvent::of(&route.name, refused)).await?;
+                set_aside(&transaction, self.start.log(), &RefusedEvent::of(&route.name, refused)).await?;
                 counts.refused += 1;
             }
             counts.rows = written.rows;

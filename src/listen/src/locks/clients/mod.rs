@@ -75,7 +75,7 @@ pub(crate) struct Credentials<'a> {
 
 /// One client, as connections need it.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct KnownClient {
     pub(crate) name: Box<str>,
     pub(crate) disabled: bool,
     hash: Option<Box<str>>,
@@ -89,7 +89,7 @@ pub(crate) struct Client {
     pub(super) usage: Arc<Usage>,
 }
 
-impl Client {
+impl KnownClient {
     /// Nobody guesses one: it is looked at at once, and who shows it is heard however often others were wrong under its name.
     fn has_token(&self, shown: &[u8]) -> bool {
         !self.tokens.is_empty() && shown.len() == TOKEN_CHARS && self.tokens.contains(&digest(shown))
@@ -180,7 +180,7 @@ impl Clients {
         self.reading.load(Ordering::Acquire)
     }
 
-    pub(crate) fn client(&self, name: &str) -> Option<Arc<Client>> {
+    pub(crate) fn client(&self, name: &str) -> Option<Arc<KnownClient>> {
         self.by_name.load().get(name).cloned()
     }
 
@@ -215,7 +215,7 @@ impl Clients {
         shown: Credentials<'_>,
         peer: Peer,
         deadline: Instant,
-    ) -> Result<Option<Arc<Client>>, Denied> {
+    ) -> Result<Option<Arc<KnownClient>>, Denied> {
         let Some(name) = shown.name.or(identity) else { return Ok(None) };
         let client = self.client(name);
         if identity == Some(name) {
@@ -239,7 +239,7 @@ impl Clients {
     }
 }
 
-type ByName = HashMap<Box<str>, Arc<Client>>;
+type ByName = HashMap<Box<str>, Arc<KnownClient>>;
 
 /// `before`: those that were read last. Whoever is still there goes on with what it has taken.
 fn read(path: &Path, options: &ClientOptions, before: &ByName) -> Result<ByName, LockError> {
@@ -255,7 +255,7 @@ fn read(path: &Path, options: &ClientOptions, before: &ByName) -> Result<ByName,
             entry.readings_per_second_max.unwrap_or(options.readings_per_second_max),
             entry.connections_max.unwrap_or(options.connections_max),
         );
-        let client = Client {
+        let client = KnownClient {
             name: name.clone(),
             disabled: entry.disabled,
             hash: entry.hash.map(Into::into),

@@ -5,7 +5,7 @@ use crate::mqtt::end::End;
 use crate::mqtt::packet::inbound::Disconnect;
 use crate::mqtt::packet::{Fault, outbound, reason};
 use crate::mqtt::session::Session;
-use crate::mqtt::will::Will;
+use crate::mqtt::will::KeptWill;
 use std::time::Duration;
 
 impl Dialogue {
@@ -46,7 +46,7 @@ impl Dialogue {
     }
 
     /// Stages a will. Not while a submit waits.
-    pub(in crate::mqtt) fn fire(&mut self, will: Will) {
+    pub(in crate::mqtt) fn fire(&mut self, will: KeptWill) {
         self.begin();
         if let Some(intake) = &mut self.intake {
             let (event, taken) = will.into_event();

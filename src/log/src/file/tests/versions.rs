@@ -262,7 +262,7 @@ fn goes_on(name: &str, options: &SpoolOptions, consumer: &str, cursor: u64, held
         let open: Vec<i64> = recovered.open_faults.iter().map(|fault| fault.start_us).collect();
         assert_eq!(open, [12], "{name}: every opening of the other fault is followed by its end");
         assert_eq!(spool.register(&Consumer::hold(consumer)).unwrap(), cursor);
-        let stored = Position { log: spool.id(), lineage: Lineage::of(&[epoch]), offset: cursor };
+        let stored = Position::of(spool.id(), Lineage::of(&[epoch]), cursor);
         assert_eq!(spool.resume(&stored), crate::history::Resume::At(cursor), "{name}: a position of that release");
         let mut found = Group::default();
         let mut readings = 0;

@@ -20,7 +20,7 @@ pub(super) fn name_of(index: &Document) -> &str {
 
 /// How an index of a file stands on the server.
 #[derive(Debug, PartialEq)]
-pub(super) enum Standing<'a> {
+pub(super) enum IndexStanding<'a> {
     Missing,
     Same,
     /// Changed in place by this `collMod`.
@@ -32,16 +32,16 @@ pub(super) enum Standing<'a> {
     Differs(&'a Document),
 }
 
-pub(super) fn standing<'a>(wanted: &Wanted, index: &Index, found: &'a [Document]) -> Standing<'a> {
+pub(super) fn standing<'a>(wanted: &Wanted, index: &Index, found: &'a [Document]) -> IndexStanding<'a> {
     let specification = index.specification();
     let Some(other) = found.iter().find(|other| name_of(other) == index.name) else {
         let named = |other: &&Document| wanted.indexes.iter().any(|index| index.name == name_of(other));
         let instead = found.iter().filter(|other| !named(other)).find(|other| in_the_way(&specification, other));
-        return instead.map_or(Standing::Missing, Standing::Differs);
+        return instead.map_or(IndexStanding::Missing, IndexStanding::Differs);
     };
     let (seconds, stands) = (expiry(&specification), expiry(other));
     if !same_but_expiry(&specification, other) || (seconds.is_none() && stands.is_some()) {
-        return Standing::Differs(other);
+        return IndexStanding::Differs(other);
     }
     let mut change = doc! { "name": &index.name };
     let mut what = Vec::new();
@@ -54,8 +54,8 @@ pub(super) fn standing<'a>(wanted: &Wanted, index: &Index, found: &'a [Document]
         what.push("hidden or not".to_owned());
     }
     match what.is_empty() {
-        true => Standing::Same,
-        false => Standing::Changed {
+        true => IndexStanding::Same,
+        false => IndexStanding::Changed {
             what: format!("index {}.{}: {}", wanted.name, index.name, what.join(", ")),
             command: doc! { "collMod": wanted.name, "index": change },
         },
@@ -67,20 +67,20 @@ pub(super) fn compare(wanted: &Wanted, found: &[Document], changes: &mut Vec<Cha
     for index in &wanted.indexes {
         let name = format!("{}.{}", wanted.name, index.name);
         match standing(wanted, index, found) {
-            Standing::Same => {}
-            Standing::Missing => changes.push(Change {
+            IndexStanding::Same => {}
+            IndexStanding::Missing => changes.push(Change {
                 what: format!("new index {name}"),
                 work: Work::Index { instead_of: None, specification: index.specification() },
             }),
-            Standing::Changed { what, command } => changes.push(Change { what, work: Work::Command(command) }),
-            Standing::Differs(other) if wanted.timeseries.is_some() => drift.push(format!(
+            IndexStanding::Changed { what, command } => changes.push(Change { what, work: Work::Command(command) }),
+            IndexStanding::Differs(other) if wanted.timeseries.is_some() => drift.push(format!(
                 "index {name} is {}, its file says {}: db.{}.dropIndex(\"{}\") and run `genims provision` again",
                 shown(other),
                 shown(&index.specification()),
                 wanted.name,
                 name_of(other),
             )),
-            Standing::Differs(other) => changes.push(Change {
+            IndexStanding::Differs(other) => changes.push(Change {
                 what: format!("rebuilt index {name}: {}, was {}", shown(&index.specification()), shown(other)),
                 work: Work::Index { instead_of: Some(other.clone()), specification: index.specification() },
             }),
@@ -180,8 +180,8 @@ mod tests {
     fn standing_of(index: &str, found: &[Document]) -> String {
         let wanted = wanted(index);
         match standing(&wanted, &wanted.indexes[0], found) {
-            Standing::Changed { command, .. } => command.get_document("index").expect("an index").to_string(),
-            Standing::Differs(other) => format!("Differs {}", name_of(other)),
+            IndexStanding::Changed { command, .. } => command.get_document("index").expect("an index").to_string(),
+            IndexStanding::Differs(other) => format!("Differs {}", name_of(other)),
             other => format!("{other:?}"),
         }
     }

@@ -17,7 +17,7 @@ use futures_util::TryStreamExt;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use genims_databases::{MongoSettings, schema};
 use genims_model::counted;
-use index::Standing;
+use index::IndexStanding;
 use mongodb::bson::{DateTime, Document, doc};
 use mongodb::error::ErrorKind;
 use mongodb::results::{CollectionSpecification, CollectionType};
@@ -230,7 +230,7 @@ async fn settle_indexes(
     listed: &[Document],
 ) -> Result<bool, mongodb::error::Error> {
     let indexes = wanted.indexes.iter();
-    let same = indexes.filter(|index| index::standing(wanted, index, listed) == Standing::Same);
+    let same = indexes.filter(|index| index::standing(wanted, index, listed) == IndexStanding::Same);
     let indexes: Vec<Document> = same.map(|index| index.specification()).collect();
     if indexes.is_empty() {
         return Ok(false);

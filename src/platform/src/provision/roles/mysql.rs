@@ -97,10 +97,11 @@ async fn run(
 }
 
 fn inside(name: &str, grantee: &str, database: &str, rights: &[&str]) -> Step {
+    let schema = literal(Engine::Mysql, database);
     Step {
         says: format!("account {name}: {} in {database}", rights.join(", ").to_lowercase()),
         holds: format!(
-            "SELECT COUNT(*) = {} FROM information_schema.schema_privileges WHERE grantee = {grantee} AND table_schema = '{database}'",
+            "SELECT COUNT(*) = {} FROM information_schema.schema_privileges WHERE grantee = {grantee} AND table_schema = {schema}",
             rights.len()
         ),
         make: format!("GRANT {} ON {}.* TO '{name}'@'%'", rights.join(", "), quoted(Engine::Mysql, database)),
@@ -122,11 +123,12 @@ fn bookkeeping(name: &str, grantee: &str, table: &str, rights: &str) -> Step {
 }
 
 fn alert_steps(name: &str, grantee: &str, database: &str) -> Step {
+    let schema = literal(Engine::Mysql, database);
     Step {
         says: format!("account {name}: the steps of alerts in {database}"),
         holds: format!(
             "SELECT COUNT(*) = {} FROM information_schema.column_privileges WHERE grantee = {grantee} \
-             AND table_schema = '{database}' AND table_name = 'business_alerts' AND privilege_type = 'SELECT'",
+             AND table_schema = {schema} AND table_name = 'business_alerts' AND privilege_type = 'SELECT'",
             ALERT_STEPS.len()
         ),
         make: format!(

@@ -3,7 +3,7 @@
 use super::{Right, Role, Step, told, wanted};
 use crate::errors::PlatformError;
 use crate::provision::{Findings, Mode, Task};
-use genims_databases::PostgresSettings;
+use genims_databases::{Engine, PostgresSettings, literal, quoted};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -86,15 +86,17 @@ fn is_race(error: &tokio_postgres::Error) -> bool {
         .any(|code| error.code() == Some(code))
 }
 
+/// Roles and schemas are named by us; the database bears the name that its URL says, whatever that is.
 fn steps(database: &str, roles: &[Role], schemas: &[String]) -> Vec<Step> {
+    let (place, text) = (quoted(Engine::Postgresql, database), literal(Engine::Postgresql, database));
     let mut steps = vec![Step {
         says: "nobody enters without a role of this database".to_owned(),
-        holds: format!("SELECT NOT has_database_privilege('public', '{database}', 'CONNECT')"),
-        make: format!("REVOKE ALL ON DATABASE {database} FROM PUBLIC"),
+        holds: format!("SELECT NOT has_database_privilege('public', {text}, 'CONNECT')"),
+        make: format!("REVOKE ALL ON DATABASE {place} FROM PUBLIC"),
         renew: false,
     }];
     for role in roles {
-        steps.extend(entrance(database, role));
+        steps.extend(entrance(&place, &text, role));
     }
     for role in roles {
         match role.right {
@@ -110,7 +112,8 @@ fn steps(database: &str, roles: &[Role], schemas: &[String]) -> Vec<Step> {
     steps
 }
 
-fn entrance(database: &str, role: &Role) -> Vec<Step> {
+/// The database as an identifier and as text.
+fn entrance(place: &str, text: &str, role: &Role) -> Vec<Step> {
     let name = &role.name;
     let mut steps = vec![Step {
         says: format!("role {name}"),
@@ -130,8 +133,8 @@ fn entrance(database: &str, role: &Role) -> Vec<Step> {
     }
     steps.push(Step {
         says: format!("role {name} enters"),
-        holds: format!("SELECT has_database_privilege('{name}', '{database}', 'CONNECT')"),
-        make: format!("GRANT CONNECT ON DATABASE {database} TO {name}"),
+        holds: format!("SELECT has_database_privilege('{name}', {text}, 'CONNECT')"),
+        make: format!("GRANT CONNECT ON DATABASE {place} TO {name}"),
         renew: false,
     });
     steps
@@ -201,4 +204,21 @@ fn rights(schema: &str, role: &Role, roles: &[Role], rights: &[&str]) -> Vec<Ste
         make,
         renew: false,
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_may_have_any_name_on_its_server() {
+        let role = Role { name: "genims_erp_reader".to_owned(), right: Right::Reader, password: None };
+        let steps = steps("plant's \"ERP\"", &[role], &[]);
+        let entering: Vec<&Step> = steps.iter().filter(|step| step.make.contains(" ON DATABASE ")).collect();
+        assert_eq!(entering.len(), 2);
+        for step in entering {
+            assert!(step.make.contains(r#" ON DATABASE "plant's ""ERP""" "#), "{}", step.make);
+            assert!(step.holds.contains(r#", 'plant''s "ERP"', 'CONNECT')"#), "{}", step.holds);
+        }
+    }
 }
