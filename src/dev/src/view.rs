@@ -96,6 +96,12 @@ impl Stack {
         self.place.tls().ca
     }
 
+    /// That certificate and its key.
+    pub fn certificate_files(&self) -> [PathBuf; 2] {
+        let files = self.place.tls();
+        [files.certificate, files.key]
+    }
+
     /// `None` when the server is not running.
     pub fn pid(&self, server: Server) -> Option<u32> {
         self.running(server).map(|process| process.pid)
