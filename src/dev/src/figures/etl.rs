@@ -12,8 +12,6 @@ use std::time::Instant;
 const PLAN: &str = "demo.toml";
 /// What an hour brings, in short.
 const SECONDS: &str = "20";
-/// The seeded history is shorter.
-const DAYS: Days = Days::new(400);
 
 const HOURLY: Promise = Promise {
     name: "etl_hourly",
@@ -69,18 +67,20 @@ fn each_hour(listed: &Value) -> Vec<&str> {
 
 pub(super) fn bulk(lab: &Lab) -> anyhow::Result<Vec<Figure>> {
     let seeded = status(lab)?;
-    let mut runs: BTreeMap<String, Run> = BTreeMap::new();
+    let mut runs: BTreeMap<&str, Run> = BTreeMap::new();
     let mut figures = Vec::new();
     for (promise, key) in [(OUT, "rows_out"), (IN, "rows_in")] {
-        let job = largest(&seeded, key).with_context(|| format!("no job has a run with {key}"))?.to_owned();
-        if !runs.contains_key(&job) {
-            runs.insert(job.clone(), backfilled(lab, &job)?);
-        }
-        let run = &runs[&job];
-        let rows = if key == "rows_out" { run.rows_out } else { run.rows_in };
+        let (job, days) = largest(&seeded, key).with_context(|| format!("no job has a run with {key}"))?;
+        // One job may be the largest of both.
+        let run = match runs.get(job) {
+            Some(run) => run.clone(),
+            None => backfilled(lab, job, days)?,
+        };
         let Run { rows_out, rows_in, seconds } = run;
+        let rows = if key == "rows_out" { rows_out } else { rows_in };
+        runs.insert(job, run);
         let settings = format!(
-            "genims etl backfill {job}, the job with most {key}, over all seeded days: {rows_out} rows read, {rows_in} \
+            "genims etl backfill {job}, the job with most {key}, over the last {days} days: {rows_out} rows read, {rows_in} \
              computed, one after another, in {seconds:.1} s"
         );
         figures.push(Figure::new(promise, vec![rows as f64 / seconds], settings));
@@ -95,9 +95,9 @@ struct Run {
     seconds: f64,
 }
 
-fn backfilled(lab: &Lab, job: &str) -> anyhow::Result<Run> {
+fn backfilled(lab: &Lab, job: &str, days: u64) -> anyhow::Result<Run> {
     let to = Utc::now().date_naive();
-    let from = to.checked_sub_days(DAYS).context("there is no such day")?;
+    let from = to.checked_sub_days(Days::new(days)).context("there is no such day")?;
     lab.genims(&["etl", "backfill", job, "--from", &from.to_string(), "--to", &to.to_string(), "--json"])?;
     last_backfill(&status(lab)?, job).with_context(|| format!("the log has no backfill of {job}"))
 }
@@ -110,11 +110,12 @@ fn json(text: &str) -> anyhow::Result<Value> {
     serde_json::from_str(text).context("genims etl printed no JSON")
 }
 
-/// The job with the run of most rows.
-fn largest<'s>(status: &'s Value, key: &str) -> Option<&'s str> {
-    let rows = |job: &Value| runs_of(job).filter_map(|run| run[key].as_u64()).max().filter(|rows| *rows > 0);
-    let jobs = status.as_array()?.iter().filter_map(|job| Some((rows(job)?, job["job"].as_str()?)));
-    jobs.max().map(|(_, name)| name)
+/// The job with the run of most rows, and the days of that run.
+fn largest<'s>(status: &'s Value, key: &str) -> Option<(&'s str, u64)> {
+    let jobs = status.as_array()?.iter();
+    let runs = jobs.flat_map(|job| runs_of(job).map(move |run| (job, run)));
+    let counted = runs.filter_map(|(job, run)| Some((run[key].as_u64()?, job["job"].as_str()?, run["days"].as_u64()?)));
+    counted.filter(|(rows, ..)| *rows > 0).max().map(|(_, name, days)| (name, days))
 }
 
 fn runs_of(job: &Value) -> impl Iterator<Item = &Value> {
@@ -147,7 +148,7 @@ mod tests {
     fn the_largest_job_is_that_of_the_largest_run_and_its_backfill_the_newest() {
         let run = |kind: &str, rows: u64, from: &str| {
             let to = "2026-12-01T00:00:10.500Z";
-            json!({ "kind": kind, "rows_out": rows, "rows_in": 2, "started_at": from, "ended_at": to })
+            json!({ "kind": kind, "days": rows, "rows_out": rows, "rows_in": 2, "started_at": from, "ended_at": to })
         };
         let backfills = [run("backfill", 7, "2026-12-01T00:00:09Z"), run("backfill", 9, "2026-12-01T00:00:00Z")];
         let status = json!([
@@ -155,7 +156,7 @@ mod tests {
             { "job": "large", "runs": backfills },
             { "job": "none", "runs": [] }
         ]);
-        assert_eq!(largest(&status, "rows_out"), Some("large"));
+        assert_eq!(largest(&status, "rows_out"), Some(("large", 9)));
         assert_eq!(largest(&status, "rows_lost"), None);
         assert_eq!(last_backfill(&status, "large"), Some(Run { rows_out: 7, rows_in: 2, seconds: 1.5 }));
         assert_eq!(last_backfill(&status, "small"), None);
