@@ -56,7 +56,7 @@ storm: tools ## 10,000 idle TLS connections, and 2,000 TLS clients that come bac
 	GENIMS_IDLE_CONNECTIONS=$${GENIMS_IDLE_CONNECTIONS:-10000} GENIMS_STORM_CLIENTS=$${GENIMS_STORM_CLIENTS:-2000} \
 	    $(CARGO) test --release --workspace --test it -- many_tls_clients --nocapture --test-threads 1
 
-# About a quarter of an hour, a third of it for the medium platform: SKIP="etl-hourly etl-bulk" leaves that out.
+# Seeding the medium platform takes longest: SKIP="etl-hourly etl-bulk" leaves it out.
 figures: tools ## What is promised in figures, measured, each beside its bound; exit code 1 when one is missed [NAMES= SKIP= JSON= DIR=]
 	$(CARGO) build --release --workspace --bins
 	target/release/genims-dev figures $(FIGURES_FLAGS)

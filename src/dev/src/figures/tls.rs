@@ -20,7 +20,8 @@ pub(super) fn measure(lab: &mut Lab, rounds: u32) -> anyhow::Result<Vec<Figure>>
         announce(&format!("TLS, round {round} of {rounds}: in clear, with it, in clear"));
         lab.serve(Setup::Tls)?;
         let (with_tls, clear) = (format!("mqtts://{}", lab.tls), lab.bench.addresses.mqtt.to_string());
-        let arguments = ["--seconds", SECONDS, "--mqtt", with_tls.as_str(), "--ca", &authority, "--clear", &clear];
+        let arguments =
+            ["--seconds", SECONDS, "--mqtt", with_tls.as_str(), "--ca", authority.as_str(), "--clear", clear.as_str()];
         let load = Load { name: format!("tls-{round}"), plan: PLAN, arguments: &arguments, is_judged: false };
         let report = lab.load(&load)?;
         lab.bench.stop_server();

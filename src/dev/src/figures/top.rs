@@ -89,7 +89,7 @@ impl Terminal {
     fn program(&mut self, pid_file: &Path) -> anyhow::Result<u32> {
         let deadline = Instant::now() + READY_WAIT;
         loop {
-            let pid = fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse().ok());
+            let pid: Option<u32> = fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse().ok());
             if let Some(pid) = pid.filter(|pid| stat(*pid).is_ok_and(|stat| stat.contains("(genims)"))) {
                 return Ok(pid);
             }
