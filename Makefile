@@ -13,11 +13,14 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 DEMO_FLAGS := $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS)) \
               $(if $(JSON),--json $(JSON)) $(if $(KEEP),--keep) $(if $(TLS),--tls) $(if $(DIR),--dir $(DIR))
 
+# make figures NAMES="tls top" JSON=figures.json
+FIGURES_FLAGS := $(NAMES) $(foreach name,$(SKIP),--skip $(name)) $(if $(JSON),--json $(JSON)) $(if $(DIR),--dir $(DIR))
+
 # Not the one of whoever calls: packages differ with its version. Without its own compressor it takes Debian's xz.
 CARGO_DEB := target/tools/bin/cargo-deb
 CARGO_DEB_VERSION := 3.6.2
 
-.PHONY: help demo test package sweep kill9 storm powercut fuzz lint bench fmt clean tools
+.PHONY: help demo test package sweep kill9 storm figures powercut fuzz lint bench fmt clean tools
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +55,11 @@ storm: tools ## 10,000 idle TLS connections, and 2,000 TLS clients that come bac
 	target/release/genims-dev install
 	GENIMS_IDLE_CONNECTIONS=$${GENIMS_IDLE_CONNECTIONS:-10000} GENIMS_STORM_CLIENTS=$${GENIMS_STORM_CLIENTS:-2000} \
 	    $(CARGO) test --release --workspace --test it -- many_tls_clients --nocapture --test-threads 1
+
+# Seeding the medium platform takes longest: SKIP="etl-hourly etl-bulk" leaves it out.
+figures: tools ## What is promised in figures, measured, each beside its bound; exit code 1 when one is missed [NAMES= SKIP= JSON= DIR=]
+	$(CARGO) build --release --workspace --bins
+	target/release/genims-dev figures $(FIGURES_FLAGS)
 
 powercut: tools ## The power cut 200 times with known, 200 times with new sensors, on a disk that forgets [GENIMS_CUTS= GENIMS_SEED=]
 	$(CARGO) build --release --workspace --bins

@@ -97,9 +97,9 @@ impl Stack {
     }
 
     /// The servers' certificate, for localhost and 127.0.0.1, and its key.
-    pub fn certificate_files(&self) -> (PathBuf, PathBuf) {
+    pub fn certificate_files(&self) -> [PathBuf; 2] {
         let files = self.place.tls();
-        (files.certificate, files.key)
+        [files.certificate, files.key]
     }
 
     /// `None` when the server is not running.

@@ -1,19 +1,19 @@
 //! `genims-dev demo`: the whole way once, with the same commands that a user would type: private servers, the 17 databases
 //! with their data and its proof, server, load, real records, verdict. Everything it starts it stops again, unless `--keep`.
 
-mod encryption;
 mod readiness;
 mod report;
 mod steps;
 mod story;
 
+use crate::bench::{Tools, announce};
 use anyhow::Context;
 use clap::Args;
 use genims_dev::{SERVER_DATA, Stack, StackOptions};
 use genims_terminal::say;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use steps::{Steps, Tools};
+use steps::Steps;
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
@@ -37,7 +37,7 @@ pub(crate) struct DemoArgs {
 pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let tools = Tools::find()?;
     say!("GenIMS demo: a plant group and four real wind turbines, from sockets to databases.\n");
-    steps::announce("installing what is missing");
+    announce("installing what is missing");
     genims_dev::install(false, &mut |step| say!("    {step}"))?;
     match Stack::open(&args.dir)? {
         Some(_) if args.keep => {}
@@ -45,7 +45,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         Some(old) => old.delete(None)?,
         None => delete_log(&args.dir)?,
     }
-    steps::announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
+    announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
     let stack = Stack::start(&StackOptions { dir: args.dir.clone(), ..StackOptions::default() })?;
     let mut steps = Steps::new(tools, &stack, &args.dir, args.tls)?;
     let outcome = steps.all(args.seconds);
@@ -64,7 +64,7 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         steps.leave_running(&stack);
     } else {
         steps.stop_server();
-        steps::announce("stopping the servers and deleting the demo's data");
+        announce("stopping the servers and deleting the demo's data");
         match &result {
             Ok(true) => stack.delete(None)?,
             _ => {

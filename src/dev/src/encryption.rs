@@ -1,4 +1,4 @@
-//! TLS for all connections of a demo: at each listener, and towards each database, by the private servers' own authority.
+//! TLS for all connections: at each listener, and towards each database, by the private servers' own authority.
 //!
 //! In: the private servers. Out: a configuration of `genims serve`, and what the commands have to know.
 
@@ -10,19 +10,19 @@ use std::sync::Arc;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// What serves without TLS, and listens where the environment says.
-const CONFIGURATION: &str = include_str!("../../../../config/genims.toml");
+const CONFIGURATION: &str = include_str!("../../../config/genims.toml");
 
-pub(super) struct Encryption {
+pub(crate) struct Encryption {
     /// Whom everybody believes.
-    pub(super) authority: PathBuf,
+    pub(crate) authority: PathBuf,
     /// With a certificate at every address where something listens.
-    pub(super) configuration: PathBuf,
+    pub(crate) configuration: PathBuf,
 }
 
 impl Encryption {
-    pub(super) fn prepare(stack: &Stack, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn prepare(stack: &Stack, folder: &Path) -> anyhow::Result<Self> {
         let configuration = folder.join("genims.toml");
-        let (certificate, key) = stack.certificate_files();
+        let [certificate, key] = stack.certificate_files();
         let absolute =
             |path: &Path| std::path::absolute(path).with_context(|| format!("{} has no absolute path", path.display()));
         let text = with_certificates(CONFIGURATION, &absolute(&certificate)?, &absolute(&key)?);
@@ -32,7 +32,7 @@ impl Encryption {
     }
 
     /// Believes the authority, as all commands do.
-    pub(super) fn http_agent(&self) -> anyhow::Result<ureq::Agent> {
+    pub(crate) fn http_agent(&self) -> anyhow::Result<ureq::Agent> {
         let unreadable = || format!("{} cannot be read", self.authority.display());
         let pem = std::fs::read(&self.authority).with_context(unreadable)?;
         let authority = Certificate::from_pem(&pem).with_context(unreadable)?;
@@ -43,7 +43,7 @@ impl Encryption {
     }
 
     /// PostgreSQL and MySQL offer TLS, and it is taken; MongoDB's drivers want to be told.
-    pub(super) fn mongodb_url(&self, url: &str) -> String {
+    pub(crate) fn mongodb_url(&self, url: &str) -> String {
         format!("{url}&tls=true&tlsCAFile={}", self.authority.display())
     }
 }
