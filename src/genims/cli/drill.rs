@@ -37,8 +37,7 @@ pub(crate) struct DrillArgs {
 
 pub(crate) async fn run(args: DrillArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let registry = Registry::load(None)?;
-    let names = if args.databases.is_empty() { vec![backup::ALL.to_owned()] } else { args.databases };
-    let databases = backup::chosen(&registry, &names)?;
+    let databases = backup::chosen(&registry, &args.databases)?;
     let recipients = args.encryption.recipients()?;
     let identities = args.identity.as_deref().map(Identities::read).transpose()?;
     let keys = DrillKeys::of(recipients.as_ref(), identities.as_ref())?;

@@ -20,7 +20,7 @@ use crate::saved::Saved;
 use crate::scratch::Scratch;
 use crate::servers::archive::{self, Archive, Chain};
 use crate::servers::place;
-use crate::task::{BackupProgress, RestoreRequest, Work};
+use crate::task::{BackupProgress, RestoreRequest, RunWriter, Work};
 use chrono::{DateTime, Utc};
 use genims_databases::{Database, Engine, Environment, Registry};
 use std::path::{Path, PathBuf};
@@ -134,9 +134,10 @@ async fn save(
     let database: &Database = wanted.database;
     let folder = scratch.ours().join("backup");
     std::fs::create_dir(&folder).map_err(BackupError::write(&folder))?;
-    let (bytes, recipients, location) = (AtomicU64::new(0), None, Location::from(&folder));
+    let (bytes, location) = (AtomicU64::new(0), Location::from(&folder));
     let show = |_: BackupProgress<'_>| {};
-    let work = Work { registry, database, environment, folder: &location, recipients, show: &show, bytes: &bytes };
+    let writer = RunWriter { recipients: None, show: &show, bytes: &bytes };
+    let work = Work { registry, database, environment, folder: &location, writer };
     let saved = match database.engine {
         Engine::Postgresql => crate::postgres::backup(&work).await,
         Engine::Mysql | Engine::Mongodb => crate::mysql::backup(&work).await,
