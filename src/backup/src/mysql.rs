@@ -231,7 +231,7 @@ async fn tables(connection: &mut MysqlConnection, database: &str) -> Result<Vec<
 fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     match table {
         "schema_history" | "seed_ledger" => Some(format!("database_name = '{database}'")),
-        "route_positions" | "route_gaps" | "routed_facts" => Some(format!("sink = '{module}'")),
+        "route_positions" | "route_gaps" | "routed_facts" | "refused_events" => Some(format!("sink = '{module}'")),
         _ if (table.starts_with("audit_") || table == "checklist_signatures") && module == "audit" => {
             Some("TRUE".to_owned())
         }
@@ -239,21 +239,14 @@ fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     }
 }
 
-/// What the restored bookkeeping says of this database, in place of what stands. Refused events belong to whom their route
-/// belongs to: they come back where none is, on a server that was lost.
+/// What the restored bookkeeping says of this database, in place of what stands.
 async fn take_over(connection: &mut MysqlConnection, scratch: &str, database: &str, module: &str) -> Result<(), Error> {
     create_database(connection, INTERNAL_DATABASE).await?;
     for table in tables(connection, scratch).await? {
         let from = [scratch, &table].map(|part| quoted(Engine::Mysql, part)).join(".");
         let to = format!("{INTERNAL_DATABASE}.{}", quoted(Engine::Mysql, &table));
         connection.query_drop(format!("CREATE TABLE IF NOT EXISTS {to} LIKE {from}")).await?;
-        let Some(ours) = ours(&table, database, module) else {
-            let empty: Option<i64> = connection.query_first(format!("SELECT COUNT(*) = 0 FROM {to}")).await?;
-            if table == "refused_events" && empty == Some(1) {
-                connection.query_drop(format!("INSERT INTO {to} SELECT * FROM {from}")).await?;
-            }
-            continue;
-        };
+        let Some(ours) = ours(&table, database, module) else { continue };
         connection.query_drop("START TRANSACTION").await?;
         connection.query_drop(format!("DELETE FROM {to} WHERE {ours}")).await?;
         connection.query_drop(format!("INSERT INTO {to} SELECT * FROM {from} WHERE {ours}")).await?;
@@ -293,6 +286,7 @@ mod tests {
         assert_eq!(ours("audit_seals", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("checklist_signatures", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("audit_seals", "genims_reporting_db", "reporting"), None);
-        assert_eq!(ours("refused_events", "genims_audit_db", "audit"), None);
+        assert_eq!(ours("refused_events", "genims_audit_db", "audit").as_deref(), Some("sink = 'audit'"));
+        assert_eq!(ours("change_positions", "genims_audit_db", "audit"), None);
     }
 }
