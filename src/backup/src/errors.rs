@@ -59,6 +59,13 @@ pub enum BackupError {
     #[error("{database}: {program} failed: {cause}; mend that and run this again")]
     Program { database: String, program: String, cause: String },
 
+    #[error(
+        "{database}: {program} did nothing for {minutes} minutes and was ended; look at the load and the disks of this machine and of \
+         the server, then run this again. Of a log that is played, one statement may take longer: choose a moment before it, or \
+         behind a newer copy, which `genims backup servers` makes"
+    )]
+    Silent { database: String, program: String, minutes: u64 },
+
     #[error("{folder} has a backup of {database} in the making; wait for it, or end it, and run this again")]
     Busy { folder: String, database: String },
 
