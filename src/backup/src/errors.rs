@@ -130,6 +130,13 @@ pub enum BackupError {
     )]
     MirrorNotEmpty { place: String },
 
+    #[error(
+        "{place} holds what genims_operations_db lacks and cannot give again: {lacks}; nothing was touched. Bring \
+         genims_operations_db back first, or, if a server runs, ask again when its lag is 0; `genims backup production --to DIR` \
+         keeps what MongoDB holds, and --lose-readings goes on without it"
+    )]
+    MirrorAlone { place: String, lacks: String },
+
     #[error("{name:?} is no name for a database; use a-z, 0-9 and _, a letter first, at most 50 of them")]
     BadName { name: String },
 
