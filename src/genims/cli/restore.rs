@@ -73,7 +73,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
     conclude(&report, args.json, print, true)
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let read = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc());
     read.map_err(|_| "write it with its zone, like 2026-02-11T09:30:00Z".to_owned())
 }
