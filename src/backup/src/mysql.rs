@@ -247,6 +247,11 @@ async fn take_over(connection: &mut MysqlConnection, scratch: &str, database: &s
         let to = format!("{INTERNAL_DATABASE}.{}", quoted(Engine::Mysql, &table));
         connection.query_drop(format!("CREATE TABLE IF NOT EXISTS {to} LIKE {from}")).await?;
         let Some(ours) = ours(&table, database, module) else { continue };
+        // What an earlier build saved of refused events does not say whose they are.
+        let says = "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = ? AND table_name = ? AND column_name = 'sink'";
+        if table == "refused_events" && connection.exec_first::<i64, _, _>(says, (scratch, &table)).await? == Some(0) {
+            continue;
+        }
         connection.query_drop("START TRANSACTION").await?;
         connection.query_drop(format!("DELETE FROM {to} WHERE {ours}")).await?;
         connection.query_drop(format!("INSERT INTO {to} SELECT * FROM {from} WHERE {ours}")).await?;
