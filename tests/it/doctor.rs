@@ -126,6 +126,12 @@ fn logins_are_looked_at(harness: &'static Harness, platform: &Platform) {
         reader.iter().any(|(subject, remedy)| *subject == Subject::Rights && remedy.contains("grant")),
         "{reader:?}"
     );
+    platform.execute("genims_hr_db", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    let report = examine(harness, platform, &[("GENIMS_HR_DB_URL", &url("reader:reader", "genims_hr_db"))]);
+    let hr = report.databases.iter().find(|database| database.database == "genims_hr_db").unwrap();
+    let remedy = hr.check(Subject::Replication).and_then(|check| check.remedy.as_deref()).unwrap_or_default();
+    assert!(remedy.ends_with("GRANT EXECUTE ON FUNCTION pg_control_system() TO reader"), "{hr:?}");
+    platform.execute("genims_hr_db", "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC");
     let wrong = failing(&url("reader:hunter2", "genims_hr_db"));
     assert!(matches!(wrong.as_slice(), [(Subject::Login, remedy)] if remedy.contains("password")), "{wrong:?}");
     let nowhere = failing(&url("reader:reader", "no_such_database"));

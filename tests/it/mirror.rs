@@ -123,6 +123,20 @@ fn made_anew_from_postgresql(harness: &'static Harness) {
 
     let refused = plant.cli(&["restore", "production", "--from-postgres"]);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--replace"), "{refused:?}");
+    // As of a PostgreSQL that was lost and made anew: nobody could give these again.
+    let kept = "CREATE SCHEMA kept; CREATE TABLE kept.readings AS TABLE sensor_data LIMIT 0; WITH gone AS (DELETE FROM sensor_data \
+        WHERE sensor_id = (SELECT min(sensor_id) FROM sensor_data) RETURNING *) INSERT INTO kept.readings SELECT * FROM gone";
+    plant.execute("genims_operations_db", kept);
+    let gone: i64 = plant.query("genims_operations_db", "SELECT count(*) FROM kept.readings")[0].get(0);
+    let before = plant.documents("sensor_readings", doc! {}).len();
+    let refused = plant.cli(&["restore", "production", "--from-postgres", "--replace"]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && told.contains("--lose-readings"), "{told}");
+    assert!(told.contains(&format!(" {gone} readings of 1 sensor (")) && told.contains(", 0 in PostgreSQL"), "{told}");
+    assert_eq!(plant.documents("sensor_readings", doc! {}).len(), before, "nothing was touched");
+    let back = "INSERT INTO sensor_data OVERRIDING SYSTEM VALUE TABLE kept.readings; DROP SCHEMA kept CASCADE";
+    plant.execute("genims_operations_db", back);
+
     let times_back = || plant.log_text().matches("the mirror is back").count();
     // Under load it may have been cut off before.
     let before = times_back();

@@ -1,7 +1,9 @@
 //! What Prometheus makes of us, by its own tool: the metrics of a real server, and the alerts and the dashboard that are shipped.
 //! Other topics show [`fires`] what their faults make a server say.
 
+use crate::clients::try_publish;
 use crate::harness::Harness;
+use crate::powercut::mount::{Mounted, can_mount};
 use crate::running::eventually;
 use crate::server::{Plant, Setup};
 use crate::stream::send;
@@ -18,6 +20,12 @@ use std::time::Duration;
 
 /// Alerts on what is late wait for a minute of it.
 const LATE: Duration = Duration::from_secs(240);
+/// The alert is on what takes more than a second.
+const SLOW: Duration = Duration::from_millis(1_500);
+
+/// No server can be made to say it: that the identity holds is what every test of the stream asserts, under every fault that it knows, and
+/// one that breaks it has found a fault of ours. So `alerts_test.yml` alone says what it would look like.
+const BY_RULES_ALONE: [&str; 1] = ["GenimsIdentityBroken"];
 
 const ALERTS: &str = include_str!("../../config/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../config/grafana/genims.json");
@@ -29,6 +37,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("monitoring::promtool_reads_each_expression_of_the_dashboard", expressions_of_the_dashboard),
         harness.trial("monitoring::each_alert_fires_on_what_is_at_fault_and_on_nothing_else", alerts_fire),
         harness.trial("monitoring::what_goes_wrong_with_a_server_fires", what_goes_wrong_fires),
+        harness.trial("monitoring::a_disk_that_is_slow_or_fails_fires", what_a_disk_does_fires),
+        harness.trial("monitoring::each_alert_is_fired_by_a_real_server_or_says_why_not", |_| fired_by_servers()),
     ]
 }
 
@@ -130,14 +140,24 @@ fn alerts_fire(harness: &'static Harness) {
 /// What these alerts say fires on a server as it is now, had it been so for long and its counters begun at zero. Others may fire, too.
 #[track_caller]
 pub(crate) fn fires(plant: &Plant, alerts: &[&str]) {
-    let metrics = plant.get("/metrics").map(|(_, metrics)| metrics);
+    fires_on(plant, plant.get("/metrics").map(|(_, metrics)| metrics), alerts);
+}
+
+/// By what it said; nothing: it does not answer.
+#[track_caller]
+fn fires_on(plant: &Plant, metrics: Option<String>, alerts: &[&str]) {
     let up = if metrics.is_some() { "1+0x26" } else { "1+0x5 0+0x20" };
     let metrics = metrics.unwrap_or_default();
     let samples = metrics.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap());
     let series = samples.map(|(series, value)| {
         let name = series.split('{').next().unwrap();
-        let counts = ["_total", "_bucket", "_count", "_sum"].iter().any(|end| name.ends_with(end));
-        let values = if counts { format!("0+0x5 {value}+0x20") } else { format!("{value}+0x26") };
+        let counts = ["_total", "_count", "_sum"].iter().any(|end| name.ends_with(end));
+        let values = match counts {
+            true => format!("0+0x5 {value}+0x20"),
+            // Quantiles are of what goes on in the same way.
+            false if name.ends_with("_bucket") => format!("0+{value}x26"),
+            false => format!("{value}+0x26"),
+        };
         json!({ "series": series, "values": values })
     });
     let up = json!({ "series": "up{job=\"genims\"}", "values": up });
@@ -200,4 +220,58 @@ fn what_goes_wrong_fires(harness: &'static Harness) {
     fires(&plant, &["GenimsChangesLate", "GenimsDatabaseAway", "GenimsSinkLate", "GenimsSinkNotFollowing"]);
     plant.terminate();
     fires(&plant, &["GenimsAway"]);
+}
+
+fn what_a_disk_does_fires(harness: &'static Harness) {
+    if !can_mount(&harness.folder("slow_disk")) {
+        return;
+    }
+    let plant = Plant::prepare(harness, &Setup::default());
+    let disk = Mounted::new(&plant.folder.join("data")).unwrap();
+    plant.serve();
+    let sensor = plant.sensor();
+    disk.slow_down(SLOW);
+    send(harness, &plant, &vec![(sensor.topic(), "1.5".to_owned()); 3]);
+    disk.slow_down(Duration::ZERO);
+    fires(&plant, &["GenimsAcknowledgesSlowly"]);
+    plant.idle();
+
+    // A server whose log has failed ends; with a batch that a database does not answer that takes it long enough to be asked.
+    plant.stack.pause_server(Server::Postgres).unwrap();
+    send(harness, &plant, &[(sensor.topic(), "2.5".to_owned())]);
+    disk.lose_power();
+    let lost = [(sensor.topic(), b"3.5".to_vec())];
+    // Nothing is answered.
+    let _ = try_publish(plant.doors.mqtt, &harness.unique("lost"), 0, &lost);
+    let mut said = None;
+    eventually("the server says that its log has failed", LATE, || {
+        said = plant.get("/metrics").map(|(_, metrics)| metrics);
+        said.as_ref().is_some_and(|metrics| metrics.lines().any(|line| line.starts_with("genims_spool_failed 1")))
+    });
+    fires_on(&plant, said, &["GenimsLogFailed", "GenimsNotReady"]);
+    eventually("the server ends with the cause", LATE, || plant.log_text().contains("the spool has failed: "));
+    plant.stack.resume_server(Server::Postgres).unwrap();
+    plant.kill();
+}
+
+fn read_sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// A test that lets a server fire an alert names it.
+fn fired_by_servers() {
+    let mut told = String::new();
+    read_sources(Path::new(&ours("tests/it")), &mut told);
+    for alert in names(ALERTS, "- alert: ") {
+        let times = told.matches(&format!("\"{alert}\"")).count();
+        let by_rules = BY_RULES_ALONE.contains(&alert.as_str());
+        assert!(times > 0 && (!by_rules || times == 1), "{alert} is named {times} times, by rules alone: {by_rules}");
+    }
 }

@@ -2,7 +2,7 @@
 //! not held, or has a gap before it, is refused.
 
 use crate::backup::{age_pair, done, refused, rows};
-use crate::harness::Harness;
+use crate::harness::{Harness, connect_postgres};
 use crate::platform::Platform;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use libtest_mimic::Trial;
@@ -90,6 +90,8 @@ fn a_database_comes_back(harness: &'static Harness) {
     assert_eq!(platform.mysql("reporting_then", "SELECT COUNT(*) FROM moments"), ["2"]);
     assert_eq!(rows(harness, &platform, "genims_hr_db", "moments"), 3, "the database itself was touched");
 
+    drilled(harness, &platform, to, identity, point);
+
     let never: DateTime<Utc> = "2001-01-01T00:00:00Z".parse().unwrap();
     for outside in [never, before, Utc::now() + TimeDelta::days(1)] {
         refusal(&back("hr", "hr_never", outside), &["outside of what", " to ", "nothing was restored"]);
@@ -110,6 +112,47 @@ fn a_database_comes_back(harness: &'static Harness) {
     }
     what_cannot_be_followed_is_begun_anew(&platform, &words, later);
     another_server_is_not_taken_for_the_same(&platform, &words);
+}
+
+/// To the newest moment and to one before it; nothing is left of the copies.
+fn drilled(harness: &'static Harness, platform: &Platform, from: &str, identity: &str, point: DateTime<Utc>) {
+    let drill = |databases: &[&str], moment: &str| {
+        let words = ["drill", "--from", from, "--identity", identity, "--json", "--point", moment];
+        platform.cli(&[&words[..], databases].concat(), &[])
+    };
+    let report = |output: std::process::Output| -> Value {
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(output.status.success(), "{report:#}");
+        report
+    };
+    let newest = report(drill(&["hr", "reporting", "production"], "newest"));
+    let then = report(drill(&["hr"], &point.to_rfc3339()));
+    assert_eq!(newest["left_out"], serde_json::json!(["genims_production"]), "{newest:#}");
+    let all = |report: &Value| report["databases"].as_array().unwrap().clone();
+    let reached = |one: &Value| one["point"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    assert_eq!((all(&newest).len(), all(&then).len()), (2, 1));
+    for one in all(&newest).iter().chain(&all(&then)) {
+        assert!(one["error"].is_null() && one["rows"].as_u64() > Some(0), "{one:#}");
+        assert!(["restore_seconds", "exposed_seconds"].iter().all(|key| one[*key].as_f64() > Some(0.0)), "{one:#}");
+    }
+    assert!(all(&newest).iter().all(|one| reached(one) >= point), "{newest:#}");
+    assert_eq!(reached(&all(&then)[0]), point, "{then:#}");
+    let never = drill(&["hr", "reporting"], "2001-01-01T00:00:00Z");
+    let told: Value = serde_json::from_slice(&never.stdout).unwrap();
+    assert!(!never.status.success(), "{told:#}");
+    let is_refused = |one: &Value| one["error"].as_str().is_some_and(|error| error.contains("outside of what"));
+    assert!(all(&told).len() == 2 && all(&told).iter().all(is_refused), "{told:#}");
+    refused(platform, &["drill", "production", "--point", "newest", "--from", from], &["genims_operations_db"]);
+    refused(platform, &["drill", "hr", "--point", "newest"], &["--from"]);
+    let copies = "SELECT count(*) FROM pg_database WHERE datname = 'hr_then' OR datname LIKE '%\\_drill'";
+    let copies: i64 = harness.block_on(async {
+        let client = connect_postgres(&platform.stack.postgres_url("postgres")).await;
+        client.query_one(copies, &[]).await.unwrap().get(0)
+    });
+    assert_eq!(copies, 1, "hr_then alone");
+    let copies = "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.schemata WHERE schema_name LIKE '%\\_drill'";
+    assert_eq!(platform.mysql("genims_reporting_db", copies), ["0"]);
+    assert_eq!(rows(harness, platform, "genims_hr_db", "moments"), 3, "the database itself was touched");
 }
 
 /// And says so.

@@ -10,9 +10,11 @@ use crate::stream::{now_ms, send};
 use crate::tally::{self, caught_up, sink};
 use genims_databases::{Database, Engine, Registry};
 use genims_dev::Server;
+use genims_model::counted;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use mysql_async::prelude::Queryable;
+use serde_json::Value;
 use std::fmt::Write;
 use std::fs;
 
@@ -135,6 +137,7 @@ fn each(harness: &'static Harness) {
         let sink = sink(&report, &database.module);
         assert_eq!((&sink["refused_total"], &sink["gap_records_total"]), (&0.into(), &0.into()), "{sink:#}");
     }
+    turn.refuse_in_mysql(&["genims_audit_db", "genims_analytics_db"]);
 }
 
 impl Turn {
@@ -197,6 +200,32 @@ impl Turn {
                     std::thread::sleep(std::time::Duration::from_millis(100));
                 }
             }
+        }
+    }
+
+    /// What databases of one server refuse is told of each that has, and of no other; they refuse the same events of a route of one name.
+    fn refuse_in_mysql(&self, refusing: &[&str]) {
+        let of_mysql: Vec<&Database> =
+            self.databases.iter().filter(|database| database.engine == Engine::Mysql).collect();
+        for database in of_mysql.iter().filter(|database| refusing.contains(&database.name.as_str())) {
+            let at = format!("{0}.refuse_each BEFORE INSERT ON {0}.{1}", database.name, place(database).0);
+            let refuse = "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused for a test'";
+            self.mysql(&[format!("CREATE TRIGGER {at} {refuse}")]);
+        }
+        self.change_states(self.databases.len() as i64);
+        self.plant.idle();
+        for database in of_mysql {
+            let output = self.plant.cli(&["verify", "--module", &database.module, "--json"]).stdout;
+            let verdict: Value = serde_json::from_slice(&output).unwrap();
+            let rule = format!("events_reach_{}", database.module);
+            let finding =
+                verdict["findings"].as_array().unwrap().iter().find(|finding| finding["rule"] == rule.as_str());
+            let finding = finding.unwrap_or_else(|| panic!("{rule}: {verdict:#}"));
+            let refused = if refusing.contains(&database.name.as_str()) { CHANGES } else { 0 };
+            let detail = format!("{} refused for good", counted(refused, "event"));
+            let told = finding["examples"].to_string();
+            assert_eq!(finding["outcome"], if refused > 0 { "violated" } else { "passed" }, "{finding:#}");
+            assert_eq!(told.contains(&detail), refused > 0, "{finding:#}");
         }
     }
 

@@ -306,7 +306,7 @@ pub fn out_of_time(at_us: i64, received_us: i64, rules: &Rules) -> Option<(Reaso
         return Some((
             Reason::BadTimestamp,
             format!(
-                "the time {at} is {ahead} ahead of the server's clock, and at most {most} are taken (clock_skew_max): set the \
+                "the time {at} is {ahead} ahead of the server's clock, and at most {most} are taken (clock_skew_max); set the \
                  sender's clock, or write the time with its offset"
             ),
         ));
@@ -316,7 +316,7 @@ pub fn out_of_time(at_us: i64, received_us: i64, rules: &Rules) -> Option<(Reaso
         let most = span(rules.retention_us);
         return Some((
             Reason::TooOld,
-            format!("the time {at} is {old} old, and at most {most} are kept (retention): load it into the archive"),
+            format!("the time {at} is {old} old, and at most {most} are kept (retention); load it into the archive"),
         ));
     }
     None

@@ -1,7 +1,7 @@
 //! The HTTP side: the pages, `/api/v1`, `/metrics`, `/stats`, `/healthz`, `/readyz`. Who has to sign in for what is said where the
 //! path is. Open to everybody are the forms to sign in and what they are drawn with, and whether the server is alive and ready,
 //! in a word: probes have no secret, and learn no more. Every answer carries the headers that keep a browser from doing more
-//! with it than showing it.
+//! with it than showing it; what is no request at all is answered by hyper, with a status and nothing to show.
 
 use super::board::{Board, Page};
 use super::openapi::{self, Description};

@@ -7,10 +7,14 @@ mod payloads;
 use super::openapi_tests::{Trial, existing, routes};
 use super::problem;
 use super::sign::{BODY_BYTES_MAX, PROOF};
+use super::socket::{Accepted, Peer};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderValue, Request, StatusCode, Uri, header};
 use payloads::{PAYLOADS, faults, targets};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -143,4 +147,36 @@ async fn bodies(trial: &Trial) {
             probe(trial, asked.body(Body::from(body.to_owned())).unwrap(), b"<script>alert(1)</script>").await;
         }
     }
+}
+
+/// hyper answers before there is a request that anything of ours sees, so these answers have no guards: they must hold nothing to guard.
+#[tokio::test]
+async fn what_is_no_request_is_answered_with_a_status_and_not_a_word_more() {
+    let trial = Trial::locked(false).await;
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = Accepted::of(listener, None, Arc::default()).unwrap();
+    let service = trial.router.clone().into_make_service_with_connect_info::<Peer>();
+    let serving = tokio::spawn(axum::serve(accepted, service).into_future());
+    let long = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(70_000));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "probe: <script>\r\n".repeat(101));
+    for (asked, status) in [
+        ("<script>alert(1)</script>\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.1\r\n<script>alert(1)</script>\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/9.9\r\n\r\n", "400 Bad Request"),
+        (long.as_str(), "414 URI Too Long"),
+        (many.as_str(), "431 Request Header Fields Too Large"),
+    ] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(asked.as_bytes()).await.unwrap();
+        let mut told = String::new();
+        client.read_to_string(&mut told).await.unwrap();
+        let (head, body) = told.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{asked:.80}: {told:?}"));
+        let mut lines = head.split("\r\n");
+        assert_eq!((lines.next(), body), (Some(format!("HTTP/1.1 {status}").as_str()), ""), "{asked:.80}");
+        let is_meant =
+            |line: &str| ["connection: close", "content-length: 0"].contains(&line) || line.starts_with("date: ");
+        assert!(lines.all(is_meant), "{asked:.80}: {told:?}");
+    }
+    serving.abort();
 }

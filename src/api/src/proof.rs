@@ -28,7 +28,7 @@ pub(crate) fn of(report: &ServerReport) -> Vec<Proof> {
     for database in report.databases.iter().filter(|database| database.engine != "MongoDB") {
         let own = |sink: &&SinkReport| sink.name == database.module && sink.database.as_ref() == Some(&database.name);
         if let Some(sink) = report.sinks.iter().find(own) {
-            proofs.extend(of_routes(sink, &database.name, database.engine == "PostgreSQL"));
+            proofs.extend(of_routes(sink, &database.name, database.engine != "PostgreSQL"));
         }
     }
     proofs.extend(report.changes.first().map(|changes| {
@@ -47,7 +47,7 @@ pub(crate) fn of(report: &ServerReport) -> Vec<Proof> {
 }
 
 /// Where a routed database stands, and what it refused. MySQL databases of one server share a table of what was refused.
-fn of_routes(sink: &SinkReport, database: &str, own_refusals: bool) -> impl Iterator<Item = Proof> {
+fn of_routes(sink: &SinkReport, database: &str, is_shared: bool) -> impl Iterator<Item = Proof> {
     let proof = |what: &str, sql: String, expected, note: &'static str| Proof {
         name: format!("{what}/{}", sink.name).into(),
         database: database.to_owned().into(),
@@ -64,11 +64,14 @@ fn of_routes(sink: &SinkReport, database: &str, own_refusals: bool) -> impl Iter
         Some(sink.position),
         "The first event of the log that is not in the tables; it moves in the transaction of the batch.",
     );
-    let quarantined = (own_refusals && sink.refused_total > 0).then(|| {
+    let whose = if is_shared { format!("\n WHERE sink = {}", literal(&sink.name)) } else { String::new() };
+    let quarantined = (sink.refused_total > 0).then(|| {
         proof(
             "quarantined",
-            "SELECT route, code, count(*) AS events FROM genims_internal.refused_events\n GROUP BY route, code ORDER BY events DESC;"
-                .to_owned(),
+            format!(
+                "SELECT route, code, count(*) AS events FROM genims_internal.refused_events{whose}\n \
+                 GROUP BY route, code ORDER BY events DESC;"
+            ),
             None,
             "What it refused for good, of all runs; the page counts those of this run.",
         )

@@ -8,8 +8,8 @@ use crate::errors::BackupError;
 use crate::folder::Partial;
 use crate::location::Location;
 use crate::manifest::Manifest;
-use crate::task::Work;
 pub use crate::task::{BackedUpDatabase, BackupProgress, Show};
+use crate::task::{RunWriter, Work};
 use crate::{mongo, mysql, postgres};
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const PARALLEL_MAX: usize = 3;
 
 /// Every database of the registry.
-pub const ALL: &str = "all";
+const ALL: &str = "all";
 
 #[derive(Clone, Debug, Serialize)]
 pub struct BackupReport {
@@ -40,8 +40,11 @@ impl BackupReport {
     }
 }
 
-/// The databases that are meant by names, modules or [`ALL`], in the registry's order.
+/// The databases that are meant by names, modules or `all`, in the registry's order; all of them where none is named.
 pub fn chosen<'a>(registry: &'a Registry, names: &[String]) -> Result<Vec<&'a Database>, DatabaseError> {
+    if names.is_empty() {
+        return Ok(registry.all().iter().collect());
+    }
     let mut chosen: Vec<&Database> = Vec::new();
     for name in names {
         let meant = if name == ALL { registry.all().iter().collect() } else { vec![registry.get(name)?] };
@@ -129,7 +132,8 @@ impl Saving<'_> {
         }
         let Self { registry, environment, recipients, show, .. } = *self;
         let folder = &partial.location();
-        let work = Work { registry, database, environment, folder, recipients, show, bytes };
+        let writer = RunWriter { recipients, show, bytes };
+        let work = Work { registry, database, environment, folder, writer };
         let (place, content) = match database.engine {
             Engine::Postgresql => postgres::backup(&work).await?,
             Engine::Mysql => mysql::backup(&work).await?,
@@ -150,6 +154,7 @@ mod tests {
         let registry = Registry::load(None).expect("the embedded registry");
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(chosen(&registry, &names(&["all", "hr"])).expect("known").len(), registry.all().len());
+        assert_eq!(chosen(&registry, &[]).expect("none named"), chosen(&registry, &names(&["all"])).expect("known"));
         let two = chosen(&registry, &names(&["hr", "genims_master_db", "genims_hr_db"])).expect("known");
         assert_eq!(two.iter().map(|database| database.module.as_str()).collect::<Vec<_>>(), ["master", "hr"]);
         assert!(chosen(&registry, &names(&["nobody"])).is_err());

@@ -53,7 +53,7 @@ impl Call<'_> {
         let mut child = self.start(Stdio::piped(), Stdio::null())?;
         let complaint = tokio::spawn(complaint(child.stderr.take()));
         let fed = match child.stdin.take() {
-            Some(stdin) => feed(Feed { stdin }).await,
+            Some(stdin) => feed(Feed { stdin, silent: self.silent() }).await,
             None => Ok(()),
         };
         match fed {
@@ -83,8 +83,12 @@ impl Call<'_> {
     async fn bounded<T>(&self, work: impl Future<Output = std::io::Result<T>>) -> Result<T, BackupError> {
         match timeout(SILENCE_MAX, work).await {
             Ok(result) => result.map_err(|error| self.failed(error.to_string())),
-            Err(_) => Err(self.failed(format!("it did nothing for {} minutes", SILENCE_MAX.as_secs() / 60))),
+            Err(_) => Err(self.silent().error()),
         }
+    }
+
+    fn silent(&self) -> Silent {
+        Silent { database: self.database.to_owned(), program: self.program.path.display().to_string() }
     }
 
     fn failed(&self, cause: String) -> BackupError {
@@ -115,15 +119,30 @@ pub(crate) fn command(program: &Program, scratch: Option<&Scratch>) -> Command {
     command
 }
 
+/// Who it is that does nothing.
+struct Silent {
+    database: String,
+    program: String,
+}
+
+impl Silent {
+    fn error(&self) -> BackupError {
+        let (database, program) = (self.database.clone(), self.program.clone());
+        BackupError::Silent { database, program, minutes: SILENCE_MAX.as_secs() / 60 }
+    }
+}
+
 /// The standard input of a program.
 pub(crate) struct Feed {
     stdin: ChildStdin,
+    silent: Silent,
 }
 
 impl Feed {
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), BackupError> {
-        let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, "nothing was taken for a quarter of an hour");
-        let written = timeout(SILENCE_MAX, self.stdin.write_all(bytes)).await.unwrap_or_else(|_| Err(late()));
+        let Ok(written) = timeout(SILENCE_MAX, self.stdin.write_all(bytes)).await else {
+            return Err(self.silent.error());
+        };
         written.map_err(|source| BackupError::Write { path: "the program's input".to_owned(), source })
     }
 
@@ -160,4 +179,24 @@ async fn complaint(stderr: Option<ChildStderr>) -> String {
     }
     let text = String::from_utf8_lossy(&kept);
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock goes on by itself as soon as everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_does_nothing_is_ended_with_what_to_do() {
+        let program = Program { path: "sleep".into(), version: String::new() };
+        let (arguments, environment) = (vec!["1000".to_owned()], Vec::new());
+        let call = Call { database: "genims_audit_db", program: &program, arguments, environment, scratch: None };
+        let piece = vec![0; 4 * PIECE];
+        let fed = call.feed(|mut feed| async move { feed.write(&piece).await }).await;
+        for silent in [call.read(|_| Ok(())).await, fed] {
+            let told = silent.expect_err("it says nothing and takes nothing").to_string();
+            assert!(told.starts_with("genims_audit_db: sleep did nothing for 15 minutes"), "{told}");
+            assert!(told.contains("genims backup servers"), "{told}");
+        }
+    }
 }

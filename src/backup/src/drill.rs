@@ -96,6 +96,11 @@ impl<'a> DrillKeys<'a> {
     }
 }
 
+/// What a copy of it is called.
+pub(crate) fn copy_of(database: &Database) -> String {
+    format!("{}{SUFFIX}", database.name)
+}
+
 /// One database after the other, so that each time is its own.
 pub async fn run(
     registry: &Registry,
@@ -147,7 +152,7 @@ async fn one(
         path = saved.path;
     }
     let Some(path) = path else { return Ok(drilled) };
-    let name = format!("{}{SUFFIX}", database.name);
+    let name = copy_of(database);
     let restoring = |what: &str| show(database, what);
     let identities = keys.map(|keys| keys.identities);
     let wanted =
@@ -194,7 +199,7 @@ fn exposed_rows(database: &Database, manifest: &Manifest, now: &BTreeMap<String,
     exposed.map(|(table, rows)| rows.saturating_sub(saved(table))).sum()
 }
 
-async fn remove(database: &Database, environment: &Environment, name: &str) -> Result<(), DatabaseError> {
+pub(crate) async fn remove(database: &Database, environment: &Environment, name: &str) -> Result<(), DatabaseError> {
     match database.engine {
         Engine::Postgresql => {
             postgres::remove(&PostgresSettings::from_environment(database, environment)?.with_database(name)).await

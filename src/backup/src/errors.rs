@@ -59,6 +59,13 @@ pub enum BackupError {
     #[error("{database}: {program} failed: {cause}; mend that and run this again")]
     Program { database: String, program: String, cause: String },
 
+    #[error(
+        "{database}: {program} did nothing for {minutes} minutes and was ended; look at the load and the disks of this machine and of \
+         the server, then run this again. Of a log that is played, one statement may take longer: choose a moment before it, or \
+         behind a newer copy, which `genims backup servers` makes"
+    )]
+    Silent { database: String, program: String, minutes: u64 },
+
     #[error("{folder} has a backup of {database} in the making; wait for it, or end it, and run this again")]
     Busy { folder: String, database: String },
 
@@ -122,6 +129,13 @@ pub enum BackupError {
          no longer holds do not come back"
     )]
     MirrorNotEmpty { place: String },
+
+    #[error(
+        "{place} holds what genims_operations_db lacks and cannot give again: {lacks}; nothing was touched. Bring \
+         genims_operations_db back first, or, if a server runs, ask again when its lag is 0; `genims backup production --to DIR` \
+         keeps what MongoDB holds, and --lose-readings goes on without it"
+    )]
+    MirrorAlone { place: String, lacks: String },
 
     #[error("{name:?} is no name for a database; use a-z, 0-9 and _, a letter first, at most 50 of them")]
     BadName { name: String },

@@ -10,6 +10,7 @@
 //! - [`drill`]: both together, timed, on a copy under another name
 //! - [`servers`]: copies of whole servers and what their own logs said since, for moments between backups; [`point`]: a database as it
 //!   was at one
+//! - [`lacking`]: whether PostgreSQL has what a mirror holds that is to be given again
 //! - [`task`]: what an engine is given; [`action`]: what the audit trail is told
 //! - [`errors`]: cause and remedy
 //!
@@ -26,6 +27,7 @@ mod dump;
 pub mod encryption;
 pub mod errors;
 mod folder;
+mod lacking;
 pub mod listing;
 pub mod location;
 pub mod manifest;

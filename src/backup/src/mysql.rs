@@ -231,7 +231,7 @@ async fn tables(connection: &mut MysqlConnection, database: &str) -> Result<Vec<
 fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     match table {
         "schema_history" | "seed_ledger" => Some(format!("database_name = {}", literal(Engine::Mysql, database))),
-        "route_positions" | "route_gaps" | "routed_facts" => Some(format!("sink = '{module}'")),
+        "route_positions" | "route_gaps" | "routed_facts" | "refused_events" => Some(format!("sink = '{module}'")),
         _ if (table.starts_with("audit_") || table == "checklist_signatures") && module == "audit" => {
             Some("TRUE".to_owned())
         }
@@ -239,21 +239,19 @@ fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     }
 }
 
-/// What the restored bookkeeping says of this database, in place of what stands. Refused events belong to whom their route
-/// belongs to: they come back where none is, on a server that was lost.
+/// What the restored bookkeeping says of this database, in place of what stands.
 async fn take_over(connection: &mut MysqlConnection, scratch: &str, database: &str, module: &str) -> Result<(), Error> {
     create_database(connection, INTERNAL_DATABASE).await?;
     for table in tables(connection, scratch).await? {
         let from = [scratch, &table].map(|part| quoted(Engine::Mysql, part)).join(".");
         let to = format!("{INTERNAL_DATABASE}.{}", quoted(Engine::Mysql, &table));
         connection.query_drop(format!("CREATE TABLE IF NOT EXISTS {to} LIKE {from}")).await?;
-        let Some(ours) = ours(&table, database, module) else {
-            let empty: Option<i64> = connection.query_first(format!("SELECT COUNT(*) = 0 FROM {to}")).await?;
-            if table == "refused_events" && empty == Some(1) {
-                connection.query_drop(format!("INSERT INTO {to} SELECT * FROM {from}")).await?;
-            }
+        let Some(ours) = ours(&table, database, module) else { continue };
+        // What an earlier build saved of refused events does not say whose they are.
+        let says = "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = ? AND table_name = ? AND column_name = 'sink'";
+        if table == "refused_events" && connection.exec_first::<i64, _, _>(says, (scratch, &table)).await? == Some(0) {
             continue;
-        };
+        }
         connection.query_drop("START TRANSACTION").await?;
         connection.query_drop(format!("DELETE FROM {to} WHERE {ours}")).await?;
         connection.query_drop(format!("INSERT INTO {to} SELECT * FROM {from} WHERE {ours}")).await?;
@@ -294,6 +292,7 @@ mod tests {
         assert_eq!(ours("audit_seals", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("checklist_signatures", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("audit_seals", "genims_reporting_db", "reporting"), None);
-        assert_eq!(ours("refused_events", "genims_audit_db", "audit"), None);
+        assert_eq!(ours("refused_events", "genims_audit_db", "audit").as_deref(), Some("sink = 'audit'"));
+        assert_eq!(ours("change_positions", "genims_audit_db", "audit"), None);
     }
 }

@@ -8,6 +8,7 @@ use crate::action;
 pub use crate::candidates::PassedOver;
 use crate::candidates::{self, Chosen};
 use crate::errors::BackupError;
+use crate::lacking;
 use crate::location::Location;
 use crate::manifest::{LogPosition, Manifest};
 use crate::saved::Saved;
@@ -147,8 +148,12 @@ pub struct EmptiedMirror {
 }
 
 /// Lets the stream give its mirror again, instead of a backup: `genims serve` does it by itself, from its log and, where that begins later,
-/// from the operations database. What is not the stream's stays as it is.
-pub async fn mirror(registry: &Registry, wanted: &RestoreRequest<'_>) -> Result<EmptiedMirror, BackupError> {
+/// from the operations database. What is not the stream's stays as it is. `lose`: also what only the mirror has.
+pub async fn mirror(
+    registry: &Registry,
+    wanted: &RestoreRequest<'_>,
+    lose: bool,
+) -> Result<EmptiedMirror, BackupError> {
     let (started, database) = (Instant::now(), wanted.database);
     if database.engine != Engine::Mongodb {
         return Err(BackupError::NoMirror { database: database.name.clone() });
@@ -156,8 +161,12 @@ pub async fn mirror(registry: &Registry, wanted: &RestoreRequest<'_>) -> Result<
     // Nothing goes that nobody could give again.
     let operations = PostgresSettings::from_environment(registry.get(OPERATIONS)?, wanted.environment)?;
     let missing = || BackupError::Missing { database: OPERATIONS.to_owned() };
-    connect_existing(&operations).await?.ok_or_else(missing)?;
+    let client = connect_existing(&operations).await?.ok_or_else(missing)?;
     let settings = MongoSettings::from_environment(database, wanted.environment)?;
+    if wanted.replace && !lose {
+        wanted.step("comparing it with PostgreSQL");
+        lacking::refuse((&client, &operations), &settings).await?;
+    }
     let changes = provisioned(registry, wanted, &settings.place()).await?;
     let gone = mongo::forget(&settings, wanted.replace, wanted.show).await?;
     let (what, rows) = (("genims-restore", "delete"), gone.values().sum());

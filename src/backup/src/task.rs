@@ -41,13 +41,9 @@ pub enum BackupProgress<'a> {
 /// Who is shown it.
 pub type Show<'a> = &'a (dyn Fn(BackupProgress<'_>) + Sync);
 
-/// One database's share of a run.
-pub(crate) struct Work<'a> {
-    pub(crate) registry: &'a Registry,
-    pub(crate) database: &'a Database,
-    pub(crate) environment: &'a Environment,
-    /// Of the backup in the making.
-    pub(crate) folder: &'a Location,
+/// By what everything of a run is written, and shown while it is.
+#[derive(Clone, Copy)]
+pub(crate) struct RunWriter<'a> {
     /// None: in clear.
     pub(crate) recipients: Option<&'a Recipients>,
     pub(crate) show: Show<'a>,
@@ -55,13 +51,14 @@ pub(crate) struct Work<'a> {
     pub(crate) bytes: &'a AtomicU64,
 }
 
-impl Work<'_> {
-    pub(crate) fn step(&self, what: &str) {
-        (self.show)(BackupProgress::Step { database: &self.database.name, what });
+impl RunWriter<'_> {
+    /// What a database or a server is at.
+    pub(crate) fn step(&self, database: &str, what: &str) {
+        (self.show)(BackupProgress::Step { database, what });
     }
 
-    pub(crate) fn create(&self, name: &str) -> Result<Written, BackupError> {
-        Written::create(self.folder, name, self.recipients)
+    pub(crate) fn create(&self, folder: impl Into<Location>, name: &str) -> Result<Written, BackupError> {
+        Written::create(folder, name, self.recipients)
     }
 
     pub(crate) fn take(&self, file: &mut Written, bytes: &[u8]) -> Result<(), BackupError> {
@@ -69,6 +66,30 @@ impl Work<'_> {
         let count = bytes.len() as u64;
         (self.show)(BackupProgress::Bytes(self.bytes.fetch_add(count, Ordering::Relaxed) + count));
         Ok(())
+    }
+}
+
+/// One database's share of a run.
+pub(crate) struct Work<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) database: &'a Database,
+    pub(crate) environment: &'a Environment,
+    /// Of the backup in the making.
+    pub(crate) folder: &'a Location,
+    pub(crate) writer: RunWriter<'a>,
+}
+
+impl Work<'_> {
+    pub(crate) fn step(&self, what: &str) {
+        self.writer.step(&self.database.name, what);
+    }
+
+    pub(crate) fn create(&self, name: &str) -> Result<Written, BackupError> {
+        self.writer.create(self.folder, name)
+    }
+
+    pub(crate) fn take(&self, file: &mut Written, bytes: &[u8]) -> Result<(), BackupError> {
+        self.writer.take(file, bytes)
     }
 }
 

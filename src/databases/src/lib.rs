@@ -52,7 +52,7 @@ pub use postgres::PostgresSettings;
 pub use quoting::{literal, quoted};
 pub use registry::{Database, Engine, Registry};
 pub use schema::{Column, Constraints, Kind, Model, Table};
-pub use timelines::Timelines;
+pub use timelines::{TIMELINE_FUNCTIONS, Timelines};
 pub use tokio_postgres::Client as PostgresClient;
 pub use tokio_postgres::{Error as PostgresError, Row as PostgresRow};
 

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, SimpleQueryMessage};
 
 /// One server for all PostgreSQL databases.
@@ -33,7 +34,9 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const KEEPALIVE_IDLE_UNSAID: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The cluster, the timeline it is on, and who answers. The control file still says the old timeline for a while after a promotion;
-/// the name of the segment that is written does not. A standby writes none.
+/// the name of the segment that is written does not. A standby writes none. What it calls is in [`TIMELINE_FUNCTIONS`].
+///
+/// [`TIMELINE_FUNCTIONS`]: super::TIMELINE_FUNCTIONS
 const TIMELINE: &str = "SELECT system_identifier, \
     CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END, \
     coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'the server at its socket') \
@@ -281,6 +284,10 @@ impl PostgresSettings {
         let Some(timelines) = &self.timelines else { return Ok(()) };
         let answers = match client.simple_query(TIMELINE).await {
             Ok(answers) => answers,
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                timelines.cannot_ask(&self.database);
+                return Ok(());
+            }
             // What speaks as PostgreSQL and has no timelines fails over in its own way.
             Err(error) if error.as_db_error().is_some() => return Ok(()),
             Err(error) => return Err(self.error(error)),

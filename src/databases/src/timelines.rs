@@ -5,7 +5,7 @@
 //! cluster has come to. What is known outlives the process, in a file of the data folder.
 //!
 //! Invariant: once a server of a timeline was used, none of an older timeline of its cluster is. Two servers that were both promoted from
-//! the same timeline are not told apart.
+//! the same timeline are not told apart. A login that may not ask is not fenced: the server says so, and the doctor what to grant.
 
 use super::errors::DatabaseError;
 use parking_lot::Mutex;
@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 const FILE: &str = "timelines.json";
 const FORMAT: u8 = 1;
+/// What the login has to be allowed to call; everybody is, unless somebody has taken it from PUBLIC.
+pub const TIMELINE_FUNCTIONS: [&str; 3] = ["pg_control_system()", "pg_current_wal_lsn()", "pg_walfile_name(pg_lsn)"];
 /// Of a cluster that never had a failover: none is older, so there is nothing to keep.
 const FIRST: u32 = 1;
 
@@ -34,6 +36,8 @@ struct State {
     /// By the identifier of the cluster.
     newest: BTreeMap<String, u32>,
     is_written: bool,
+    /// Said that a login may not ask.
+    is_blindness_told: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,12 +63,27 @@ impl Timelines {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => BTreeMap::new(),
             Err(error) => return Err(wrong(error.to_string())),
         };
-        Ok(Self { file, is_kept, state: Mutex::new(State { newest, is_written: true }) })
+        Ok(Self { file, is_kept, state: Mutex::new(State { newest, is_written: true, is_blindness_told: false }) })
     }
 
     /// For messages.
     pub(crate) fn file(&self) -> String {
         self.file.display().to_string()
+    }
+
+    /// A login of this database may not ask for the timeline: whatever answers is taken, and the server says so once.
+    pub(crate) fn cannot_ask(&self, database: &str) {
+        if self.is_to_tell() {
+            tracing::warn!(
+                database,
+                "PostgreSQL does not tell this login its timeline, so a primary of before a failover would be taken as any other; \
+                 `genims doctor` says what to grant"
+            );
+        }
+    }
+
+    fn is_to_tell(&self) -> bool {
+        self.is_kept && !std::mem::replace(&mut self.state.lock().is_blindness_told, true)
     }
 
     /// Whether a server that writes this timeline may be used; else the newer one that its cluster has come to.
@@ -133,6 +152,16 @@ mod tests {
         assert_eq!([command.admit("7", 1), command.admit("7", 5), command.admit("7", 2)], [Err(2), Ok(()), Err(5)]);
         let after = Timelines::load(folder.path(), false).expect("a good file");
         assert_eq!(after.admit("7", 2), Ok(()));
+    }
+
+    #[test]
+    fn that_a_login_may_not_ask_is_told_once_by_the_server_and_by_no_command() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let told = |is_kept| {
+            let timelines = Timelines::load(folder.path(), is_kept).expect("nothing there");
+            [timelines.is_to_tell(), timelines.is_to_tell()]
+        };
+        assert_eq!([told(true), told(false)], [[true, false], [false, false]]);
     }
 
     #[test]

@@ -98,14 +98,12 @@ pub(crate) async fn run(args: BackupArgs, environment: &Environment) -> anyhow::
     let registry = Registry::load(None)?;
     match (args.action, args.to) {
         (Some(Action::Due { databases, to, encryption, json }), _) => {
-            let names = if databases.is_empty() { vec![backup::ALL.to_owned()] } else { databases };
-            let (databases, recipients) = (backup::chosen(&registry, &names)?, encryption.recipients()?);
+            let (databases, recipients) = (backup::chosen(&registry, &databases)?, encryption.recipients()?);
             let to = Location::named(&to, environment)?;
             look_after(&registry, environment, &databases, &to, recipients.as_ref(), json).await
         }
         (Some(Action::Servers { databases, to, encryption, json }), _) => {
-            let names = if databases.is_empty() { vec![backup::ALL.to_owned()] } else { databases };
-            let (databases, recipients) = (backup::chosen(&registry, &names)?, encryption.recipients()?);
+            let (databases, recipients) = (backup::chosen(&registry, &databases)?, encryption.recipients()?);
             backup_servers::keep(&registry, environment, &databases, &to, recipients.as_ref(), json).await
         }
         (Some(Action::List { from, json }), _) => {

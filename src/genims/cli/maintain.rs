@@ -53,8 +53,7 @@ pub(crate) async fn run(args: MaintainArgs, environment: &Environment) -> anyhow
         Action::Run { which, .. } => (which, MaintenanceMode::Window),
     };
     let registry = Registry::load(None)?;
-    let names = if which.databases.is_empty() { vec![backup::ALL.to_owned()] } else { which.databases };
-    let databases = backup::chosen(&registry, &names)?;
+    let databases = backup::chosen(&registry, &which.databases)?;
     let bar = Progress::new("maintain", "");
     let show = |what: &str| bar.show(what);
     let report = maintenance::run(&registry, environment, &databases, mode, &Utc::now, &show).await;

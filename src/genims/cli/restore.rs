@@ -25,6 +25,9 @@ pub(crate) struct RestoreArgs {
     /// Of genims_production: no backup; the running server gives the stream's part again, from its log and from PostgreSQL
     #[arg(long, conflicts_with_all = ["from", "name", "identity", "point"])]
     from_postgres: bool,
+    /// With --from-postgres: lose readings and snapshots that MongoDB holds and PostgreSQL lacks
+    #[arg(long, requires = "from_postgres")]
+    lose_readings: bool,
     /// Restore it under another name on the same server; nobody is given a way into the copy
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
@@ -57,7 +60,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
         show: &show,
     };
     let Some(from) = &args.from else {
-        let emptied = restore::mirror(&registry, &wanted).await;
+        let emptied = restore::mirror(&registry, &wanted, args.lose_readings).await;
         drop(bar);
         return conclude(&emptied?, args.json, print_mirror, true);
     };
@@ -70,7 +73,7 @@ pub(crate) async fn run(args: RestoreArgs, environment: &Environment) -> anyhow:
     conclude(&report, args.json, print, true)
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let read = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc());
     read.map_err(|_| "write it with its zone, like 2026-02-11T09:30:00Z".to_owned())
 }

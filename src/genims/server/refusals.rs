@@ -174,6 +174,7 @@ fn described(refusal: &Refusal) -> String {
         RefusalKind::Forged => "request that another page may have made",
         RefusalKind::Malformed => "form that is none, or too long",
         RefusalKind::Protocol => "malformed or too much at once for the listener's protocol",
+        RefusalKind::ProxyHeader => "PROXY header missing, not expected or damaged",
     };
     format!("{}: {what}; door {door}, name \"{name}\", from \"{host}\", {}", kind.as_str(), counted(*times, "time"))
 }

@@ -62,7 +62,7 @@ impl Acknowledge {
 pub struct ListenMetrics {
     pub connections_open: AtomicU64,
     pub connections_total: AtomicU64,
-    /// Turned away: too many connections, no handshake in time, taken over.
+    /// Turned away: too many connections, no handshake in time, taken over, not the PROXY header that is due.
     pub refused_total: AtomicU64,
     /// Read from sockets.
     pub bytes_total: AtomicU64,

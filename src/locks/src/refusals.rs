@@ -45,10 +45,12 @@ pub enum RefusalKind {
     Malformed,
     /// Bytes that the listener's protocol does not allow, or more at once than it takes.
     Protocol,
+    /// A PROXY header that is missing, not expected, or cannot be read: a load balancer or a listener is set up otherwise.
+    ProxyHeader,
 }
 
 impl RefusalKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Handshake,
         Self::UnknownName,
         Self::WrongSecret,
@@ -65,6 +67,7 @@ impl RefusalKind {
         Self::Forged,
         Self::Malformed,
         Self::Protocol,
+        Self::ProxyHeader,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -85,6 +88,7 @@ impl RefusalKind {
             Self::Forged => "forged",
             Self::Malformed => "malformed",
             Self::Protocol => "protocol",
+            Self::ProxyHeader => "proxy_header",
         }
     }
 

@@ -230,7 +230,7 @@ async fn the_part_that_is_unknown_is_named() {
     submit(&mut buffer).await;
     let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
     let [tags, by_topic, by_payload] = &letters[..] else { panic!("{letters:#?}") };
-    let expects = "a payload below .../tags names its sensors, and this one names none: write {\"TEMP-1\": 71.5}";
+    let expects = "a payload below .../tags names its sensors, and this one names none; write {\"TEMP-1\": 71.5}";
     assert!(tags.detail.starts_with(expects) && tags.reason == Reason::UnknownSensor, "{tags:?}");
     let named = format!("{of_machine}; the topic's last level names it, unless the payload does; {remedy}");
     assert_eq!((&by_topic.detail, &by_payload.detail), (&named, &format!("{of_machine}; {remedy}")));

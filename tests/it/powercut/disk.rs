@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
 pub(super) const ROOT: u64 = 1;
 const SECTOR_BYTES: usize = 512;
@@ -82,13 +83,16 @@ pub(super) struct Disk {
     pub(super) room: Room,
     /// How often there was no room, by file name.
     pub(super) refused: BTreeMap<String, u64>,
+    /// What each sync takes.
+    pub(super) sync_takes: Duration,
 }
 
 impl Disk {
     pub(super) fn new() -> Self {
         let nodes = BTreeMap::from([(ROOT, Node::Directory(Directory::default()))]);
         let (torn, refused) = (BTreeMap::new(), BTreeMap::new());
-        Self { nodes, next: ROOT + 1, has_power: true, due: None, torn, room: Room::Enough, refused }
+        let sync_takes = Duration::ZERO;
+        Self { nodes, next: ROOT + 1, has_power: true, due: None, torn, room: Room::Enough, refused, sync_takes }
     }
 
     pub(super) fn node(&self, no: u64) -> Option<&Node> {

@@ -69,7 +69,7 @@ impl Mounted {
     }
 
     /// From now on every sync fails: what is written is on its way to a disk without power.
-    pub(super) fn lose_power(&self) {
+    pub(crate) fn lose_power(&self) {
         self.disk.lock().lose_power();
     }
 
@@ -83,6 +83,11 @@ impl Mounted {
     /// From now on the disk is as full as this.
     pub(crate) fn leave(&self, room: Room) {
         self.disk.lock().room = room;
+    }
+
+    /// From now on each sync takes so long.
+    pub(crate) fn slow_down(&self, sync_takes: Duration) {
+        self.disk.lock().sync_takes = sync_takes;
     }
 
     /// How often a file found no room, by its name.
@@ -289,6 +294,8 @@ impl Filesystem for Shared {
     }
 
     fn fsync(&self, _: &Request, no: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        let takes = self.lock().sync_takes;
+        std::thread::sleep(takes);
         synced(self.lock().sync(no.0), reply);
     }
 

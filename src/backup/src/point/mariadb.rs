@@ -16,10 +16,12 @@ use crate::task::RestoreRequest;
 use chrono::{DateTime, Utc};
 use genims_databases::mysql::disconnect;
 use genims_databases::{Engine, Environment, MysqlSettings, literal};
+use genims_platform::doctor::size_text;
 use mysql_async::prelude::Queryable;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::process::Signal;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub(crate) const USER: &str = "mysql";
@@ -63,14 +65,17 @@ pub(crate) async fn recover(
         wanted.step("restoring the copy of the server");
         let saved = Saved::new(&chain.base.path, &chain.base.manifest, wanted.identities)?;
         let file = saved.open(BASE_FILE)?;
-        feed(wanted, &client, &settings, file, |bytes, out| out.extend_from_slice(bytes)).await?;
+        let pass = |bytes: &[u8], out: &mut Vec<u8>| out.extend_from_slice(bytes);
+        let told = |bytes| so_far("restoring the copy of the server", bytes, None);
+        feed(wanted, (&client, &settings), file, &told, pass).await?;
         admit_definers(&settings).await?;
         wanted.step("laying out the log");
-        let replay = statements_until(wanted, scratch, chain, point).await?;
-        wanted.step("playing the log");
+        let (replay, length) = statements_until(wanted, scratch, chain, point).await?;
         let mut statements = Statements::default();
         let file = SavedFile::clear(replay)?;
-        feed(wanted, &client, &settings, file, move |bytes, out| statements.take(bytes, out)).await?;
+        let pass = move |bytes: &[u8], out: &mut Vec<u8>| statements.take(bytes, out);
+        let told = |bytes| so_far("playing the log", bytes, Some(length));
+        feed(wanted, (&client, &settings), file, &told, pass).await?;
         admit_definers(&settings).await
     };
     match filled.await {
@@ -142,29 +147,57 @@ async fn admit_definers(settings: &MysqlSettings) -> Result<(), BackupError> {
     Ok(())
 }
 
+/// A step, and how far it is.
+fn so_far(what: &str, bytes: u64, all: Option<u64>) -> String {
+    let bytes = size_text(bytes as f64);
+    match all {
+        Some(all) => format!("{what}, {bytes} of {}", size_text(all as f64)),
+        None => format!("{what}, {bytes}"),
+    }
+}
+
 async fn feed(
     wanted: &RestoreRequest<'_>,
-    client: &Program,
-    settings: &MysqlSettings,
+    (client, settings): (&Program, &MysqlSettings),
     mut file: SavedFile,
-    pass: impl FnMut(&[u8], &mut Vec<u8>),
+    told: &(dyn Fn(u64) -> String + Sync),
+    mut pass: impl FnMut(&[u8], &mut Vec<u8>),
 ) -> Result<(), BackupError> {
+    let mut read = 0;
+    let counted = |bytes: &[u8], out: &mut Vec<u8>| {
+        read += bytes.len() as u64;
+        wanted.step(&told(read));
+        pass(bytes, out);
+    };
     let mut arguments = vec!["--no-defaults".to_owned()];
     arguments.extend(settings.client_arguments(true));
     let usual = ["--default-character-set=utf8mb4", "--batch", "--binary-mode", "--local-infile=1", PACKET_MAX];
     arguments.extend(usual.map(str::to_owned));
     let (database, environment) = (wanted.database.name.as_str(), Vec::new());
     let call = Call { database, program: client, arguments, environment, scratch: None };
-    call.feed(|mut feed| async move { feed.copy(&mut file, pass).await }).await
+    call.feed(|mut feed| async move { feed.copy(&mut file, counted).await }).await
 }
 
-/// What the log says from where the dump was taken to the moment, as a file of statements.
+/// What a program says, as a file; `show` is told how long it has become.
+async fn keep(call: &Call<'_>, path: &Path, show: impl Fn(u64)) -> Result<u64, BackupError> {
+    let mut file = File::create_new(path).map_err(BackupError::write(path))?;
+    let mut length = 0;
+    call.read(|bytes| {
+        length += bytes.len() as u64;
+        show(length);
+        file.write_all(bytes).map_err(BackupError::write(path))
+    })
+    .await?;
+    Ok(length)
+}
+
+/// What the log says from where the dump was taken to the moment, as a file of statements, and how long that is.
 async fn statements_until(
     wanted: &RestoreRequest<'_>,
     scratch: &Scratch,
     chain: &Chain<'_>,
     point: DateTime<Utc>,
-) -> Result<PathBuf, BackupError> {
+) -> Result<(PathBuf, u64), BackupError> {
     let base = chain.base;
     let position = base.manifest.content.binlog.as_deref().and_then(coordinates);
     let damaged =
@@ -201,13 +234,12 @@ async fn statements_until(
         format!("--start-position={start}"),
         format!("--stop-datetime={}", point.format("%Y-%m-%d %H:%M:%S")),
         format!("--local-load={}", folder.display()),
-        format!("--result-file={}", statements.display()),
     ];
     arguments.extend(files.iter().map(|path| path.display().to_string()));
     let environment = vec![("TZ", "UTC".to_owned())];
     let call = Call { database: &wanted.database.name, program: &program, arguments, environment, scratch: None };
-    call.read(|_| Ok(())).await?;
-    Ok(statements)
+    let length = keep(&call, &statements, |bytes| wanted.step(&so_far("laying out the log", bytes, None))).await?;
+    Ok((statements, length))
 }
 
 /// The same database, in the private server.
@@ -229,5 +261,19 @@ mod tests {
         let there = MysqlSettings::from_url("genims_audit_db", &url).expect("good");
         assert_eq!(there.place(), "/var/tmp/genims-point-x/mariadb.sock/trail");
         assert_eq!(there.client_arguments(true)[0], "--protocol=socket");
+    }
+
+    #[tokio::test]
+    async fn what_a_program_says_is_kept_and_how_much_of_it_is_told_meanwhile() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, told) = (folder.path().join("statements.sql"), std::cell::RefCell::new(Vec::new()));
+        let program = Program { path: "printf".into(), version: String::new() };
+        let (arguments, environment) = (vec!["SELECT 1;".to_owned()], Vec::new());
+        let call = Call { database: "genims_audit_db", program: &program, arguments, environment, scratch: None };
+        let show = |bytes| told.borrow_mut().push(so_far("laying out the log", bytes, None));
+        assert_eq!(keep(&call, &path, show).await.expect("kept"), 9);
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), "SELECT 1;");
+        assert_eq!(told.into_inner().last().map(String::as_str), Some("laying out the log, 0.0 kB"));
+        assert_eq!(so_far("playing the log", 2_500_000, Some(10_000_000)), "playing the log, 2.5 MB of 10.0 MB");
     }
 }

@@ -1,5 +1,6 @@
 //! `genims restore --point`: a database as it was at a moment, out of what [`crate::servers`] keeps.
 //!
+//! - [`drill`]: how long it takes, on a copy
 //! - [`postgres`], [`mariadb`]: the whole server as it was then, in a private one ([`private`]) that goes when the database was saved
 //!   out of it; [`statements`]: what is played into that
 //!
@@ -7,6 +8,7 @@
 //! every byte of it is checked, before anything is begun; the database itself is touched by nothing but an ordinary restore of an
 //! ordinary backup, counted table by table.
 
+pub mod drill;
 mod mariadb;
 mod postgres;
 mod private;
@@ -20,7 +22,7 @@ use crate::saved::Saved;
 use crate::scratch::Scratch;
 use crate::servers::archive::{self, Archive, Chain};
 use crate::servers::place;
-use crate::task::{BackupProgress, RestoreRequest, Work};
+use crate::task::{BackupProgress, RestoreRequest, RunWriter, Work};
 use chrono::{DateTime, Utc};
 use genims_databases::{Database, Engine, Environment, Registry};
 use std::path::{Path, PathBuf};
@@ -72,19 +74,14 @@ fn told_by(engine: Engine, point: DateTime<Utc>) -> DateTime<Utc> {
     told.unwrap_or(point)
 }
 
-/// Of the server at `place`, or of the only one that there is, as on a new host. A server that was made anew at the same place has a
-/// folder of its own.
-fn chosen<'a>(
-    from: &Path,
-    archives: &'a [Archive],
-    place: &str,
-    point: DateTime<Utc>,
-) -> Result<(&'a Archive, Chain<'a>), BackupError> {
+/// Of the server at `place`, or of the only one that there is, as on a new host; the newest first. A server that was made anew at the
+/// same place has a folder of its own.
+fn of_server<'a>(from: &Path, archives: &'a [Archive], place: &str) -> Result<Vec<&'a Archive>, BackupError> {
     let folder = from.display().to_string();
     let mut own: Vec<&Archive> = archives.iter().filter(|archive| archive.place() == place).collect();
     if own.is_empty() {
         own = match archives {
-            [] => return Err(BackupError::NoPoints { folder, remark: String::new() }),
+            [] => return Err(none_held(from)),
             [only] => vec![only],
             several => {
                 let told = |archive: &Archive| format!("{} ({})", archive.folder.display(), archive.place());
@@ -94,14 +91,28 @@ fn chosen<'a>(
         };
     }
     own.sort_by_key(|archive| std::cmp::Reverse(archive.bases.last().and_then(|base| base.span.until)));
+    Ok(own)
+}
+
+/// What leads to the moment.
+fn chosen<'a>(
+    from: &Path,
+    archives: &'a [Archive],
+    place: &str,
+    point: DateTime<Utc>,
+) -> Result<(&'a Archive, Chain<'a>), BackupError> {
     let mut refusal = None;
-    for archive in own {
+    for archive in of_server(from, archives, place)? {
         match archive.chain(point) {
             Ok(chain) => return Ok((archive, chain)),
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }
-    Err(refusal.unwrap_or(BackupError::NoPoints { folder, remark: String::new() }))
+    Err(refusal.unwrap_or_else(|| none_held(from)))
+}
+
+fn none_held(from: &Path) -> BackupError {
+    BackupError::NoPoints { folder: from.display().to_string(), remark: String::new() }
 }
 
 /// A backup of the database as it was then, in passing; the private server is gone when it is there.
@@ -134,9 +145,10 @@ async fn save(
     let database: &Database = wanted.database;
     let folder = scratch.ours().join("backup");
     std::fs::create_dir(&folder).map_err(BackupError::write(&folder))?;
-    let (bytes, recipients, location) = (AtomicU64::new(0), None, Location::from(&folder));
+    let (bytes, location) = (AtomicU64::new(0), Location::from(&folder));
     let show = |_: BackupProgress<'_>| {};
-    let work = Work { registry, database, environment, folder: &location, recipients, show: &show, bytes: &bytes };
+    let writer = RunWriter { recipients: None, show: &show, bytes: &bytes };
+    let work = Work { registry, database, environment, folder: &location, writer };
     let saved = match database.engine {
         Engine::Postgresql => crate::postgres::backup(&work).await,
         Engine::Mysql | Engine::Mongodb => crate::mysql::backup(&work).await,

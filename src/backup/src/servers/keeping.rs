@@ -1,18 +1,16 @@
 //! What is kept of a server, while it is written: a folder that gets its name when all of it is on the disk.
 
 use super::archive::prefix;
-use crate::encryption::Recipients;
 use crate::errors::BackupError;
 use crate::folder::Partial;
 use crate::manifest::{Content, Manifest};
-use crate::task::{BackupProgress, Show};
+use crate::task::RunWriter;
 use crate::written::Written;
 use chrono::{DateTime, Utc};
 use genims_databases::Engine;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where the servers' programs put what is then written away, encrypted or not.
 const RECEIVING: &str = "receiving";
@@ -24,10 +22,7 @@ pub(crate) struct Keeping<'a> {
     pub(crate) place: String,
     /// The server's own.
     pub(crate) folder: PathBuf,
-    pub(crate) recipients: Option<&'a Recipients>,
-    pub(crate) show: Show<'a>,
-    /// Of the whole run.
-    pub(crate) bytes: &'a AtomicU64,
+    pub(crate) writer: RunWriter<'a>,
 }
 
 /// What was kept of it in this run.
@@ -46,7 +41,7 @@ pub(crate) fn folder(to: &Path, engine: Engine, id: &str) -> PathBuf {
 
 impl Keeping<'_> {
     pub(crate) fn step(&self, what: &str) {
-        (self.show)(BackupProgress::Step { database: &self.place, what });
+        self.writer.step(&self.place, what);
     }
 
     pub(crate) fn begin(&self, kind: &str, begun_at: DateTime<Utc>) -> Result<Partial, BackupError> {
@@ -54,14 +49,11 @@ impl Keeping<'_> {
     }
 
     pub(crate) fn create(&self, partial: &Partial, name: &str) -> Result<Written, BackupError> {
-        Written::create(&partial.path, name, self.recipients)
+        self.writer.create(&partial.path, name)
     }
 
     pub(crate) fn take(&self, file: &mut Written, bytes: &[u8]) -> Result<(), BackupError> {
-        file.write(bytes)?;
-        let count = bytes.len() as u64;
-        (self.show)(BackupProgress::Bytes(self.bytes.fetch_add(count, Ordering::Relaxed) + count));
-        Ok(())
+        self.writer.take(file, bytes)
     }
 
     pub(crate) fn complete(
@@ -71,7 +63,8 @@ impl Keeping<'_> {
         content: Content,
     ) -> Result<PathBuf, BackupError> {
         let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
-        let manifest = Manifest::new(&name, self.engine, self.place.clone(), begun_at, self.recipients, content);
+        let (place, recipients) = (self.place.clone(), self.writer.recipients);
+        let manifest = Manifest::new(&name, self.engine, place, begun_at, recipients, content);
         manifest.write(&partial.path)?;
         partial.complete()
     }

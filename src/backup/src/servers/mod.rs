@@ -18,7 +18,7 @@ use crate::encryption::Recipients;
 use crate::errors::BackupError;
 use crate::location;
 use crate::schedule::{self, Found};
-use crate::task::{BackedUpDatabase, BackupProgress, Show};
+use crate::task::{BackedUpDatabase, BackupProgress, RunWriter, Show};
 use archive::Archive;
 pub use archive::{HeldPoints, HeldSpan};
 use chrono::Utc;
@@ -72,9 +72,7 @@ struct Run<'a> {
     registry: &'a Registry,
     environment: &'a Environment,
     to: &'a Path,
-    recipients: Option<&'a Recipients>,
-    show: Show<'a>,
-    bytes: &'a AtomicU64,
+    writer: RunWriter<'a>,
 }
 
 /// Databases of one server.
@@ -97,7 +95,7 @@ pub async fn run(
     location::refuse_s3(to)?;
     std::fs::create_dir_all(to).map_err(BackupError::write(to))?;
     let bytes = AtomicU64::new(0);
-    let run = Run { registry, environment, to, recipients, show, bytes: &bytes };
+    let run = Run { registry, environment, to, writer: RunWriter { recipients, show, bytes: &bytes } };
     let mut report = ServersReport {
         servers: Vec::new(),
         left_out: Vec::new(),
@@ -171,26 +169,20 @@ impl Group<'_> {
 
 impl Run<'_> {
     async fn told(&self, group: &Group<'_>) -> KeptServer {
-        let (started, before) = (Instant::now(), self.bytes.load(Ordering::Relaxed));
+        let (started, before) = (Instant::now(), self.writer.bytes.load(Ordering::Relaxed));
         let mut entry = group.entry();
         if let Err(error) = self.one(group, &mut entry).await {
             entry.error = Some(error.to_string());
         }
-        entry.bytes = self.bytes.load(Ordering::Relaxed) - before;
+        entry.bytes = self.writer.bytes.load(Ordering::Relaxed) - before;
         entry.seconds = started.elapsed().as_secs_f64();
         self.finished(&entry);
         entry
     }
 
     async fn one(&self, group: &Group<'_>, entry: &mut KeptServer) -> Result<(), BackupError> {
-        let mut keeping = Keeping {
-            engine: group.engine,
-            place: group.place.clone(),
-            folder: PathBuf::new(),
-            recipients: self.recipients,
-            show: self.show,
-            bytes: self.bytes,
-        };
+        let mut keeping =
+            Keeping { engine: group.engine, place: group.place.clone(), folder: PathBuf::new(), writer: self.writer };
         keeping.step("connecting");
         let (databases, place) = (&group.databases[..], &group.place);
         let Kept { copied, remark } = if group.engine == Engine::Postgresql {
@@ -228,7 +220,7 @@ impl Run<'_> {
             error: entry.error.clone(),
             seconds: entry.seconds,
         };
-        (self.show)(BackupProgress::Finished(&report));
+        (self.writer.show)(BackupProgress::Finished(&report));
     }
 }
 

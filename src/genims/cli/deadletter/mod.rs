@@ -150,6 +150,15 @@ fn topic(dead_letter: &StoredDeadLetter) -> Cow<'_, str> {
     }
 }
 
+/// What the reason has for a remedy, where the detail does not say a nearer one already, as our own details do behind `; `.
+fn remedy(reason: &str, detail: &str) -> Option<&'static str> {
+    let reason = Reason::ALL.into_iter().find(|known| known.code() == reason)?;
+    // What the device wrote stands between backticks, and a database writes as it likes.
+    let mut ours = detail.split('`').step_by(2);
+    let is_said = detail.contains(reason.remedy()) || ours.any(|part| part.contains("; "));
+    (reason == Reason::RefusedByDatabase || !is_said).then(|| reason.remedy())
+}
+
 async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<ExitCode> {
     let dead_letters = dead_letters::fetch(client, &[letter_id]).await?;
     let Some(dead_letter) = dead_letters.first() else {
@@ -178,9 +187,7 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         dead_letter.sqlstate.as_ref().map(|s| format!(" (SQLSTATE {s})")).unwrap_or_default()
     );
     say!("detail    {}", shown(&dead_letter.detail));
-    let reason = Reason::ALL.into_iter().find(|reason| reason.code() == dead_letter.reason);
-    let remedy = reason.map(Reason::remedy).filter(|remedy| !dead_letter.detail.contains(*remedy));
-    if let Some(remedy) = remedy {
+    if let Some(remedy) = remedy(&dead_letter.reason, &dead_letter.detail) {
         say!("remedy    {remedy}");
     }
     if let Some(at) = dead_letter.replayed_at {
@@ -206,11 +213,36 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::{Reason, remedy, shown};
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(shown("a/b°"), "a/b°");
         assert_eq!(shown("\u{1b}[2Ja\0\u{9b}"), "\\u{1b}[2Ja\\u{0}\\u{9b}");
+    }
+
+    #[test]
+    fn a_detail_that_says_what_to_do_is_followed_by_no_other_remedy() {
+        for (reason, detail) in [
+            (Reason::UnknownSensor, "sensor S1 is not active; set its status in genims_master_db.sensors, then replay"),
+            (Reason::NotANumber, "the value is no number: `12 mm`; write the number alone, without a unit"),
+            (
+                Reason::TooOld,
+                "the time 2020-01-01 is 6 years old, and at most 1 year is kept; load it into the archive",
+            ),
+            (Reason::UnknownTopic, "the topic fits no layout; publish below genims/v1/ or add a [[topics]] template"),
+        ] {
+            assert_eq!(remedy(reason.code(), detail), None, "{detail}");
+        }
+        let whole = format!("machine M is not in the catalogue; {}", Reason::UnknownMachine.remedy());
+        assert_eq!(remedy("unknown_machine", &whole), None);
+        for (reason, detail) in [
+            (Reason::MalformedPayload, "a key stands twice: `{\"a; b\": 1}`"),
+            (Reason::OutOfRange, "the value has more than 11 digits before the point"),
+            (Reason::RefusedByDatabase, "violates the check \"a\"; see the manual"),
+        ] {
+            assert_eq!(remedy(reason.code(), detail), Some(reason.remedy()), "{detail}");
+        }
+        assert_eq!(remedy("of a later release", "whatever"), None);
     }
 }

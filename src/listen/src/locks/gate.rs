@@ -102,6 +102,12 @@ impl ListenerGate {
         }
     }
 
+    /// Not the PROXY header that is due, or one where none is. The listener has counted and told it.
+    #[cold]
+    pub(crate) fn tell_proxy(&self, peer: Peer) {
+        self.refusals.tell(refusals::RefusalKind::ProxyHeader, &self.listener, "", &peer.host());
+    }
+
     pub(super) fn left(&self, guest: &Guest) {
         self.guests.lock().remove(&guest.number);
     }

@@ -16,7 +16,6 @@ use super::will::KeptWill;
 use crate::count;
 use crate::locks::{Credentials, Denied, Pass, Secured, Socket};
 use crate::notices::Peer;
-use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +33,7 @@ const CLIENT_ID_BYTES_MAX: usize = 256;
 /// A longer PROXY header is refused in front of TLS: there has to be room for it whole.
 const PROXY_BYTES_MAX: usize = 1_024;
 const PEEK_PAUSE: Duration = Duration::from_millis(2);
+const NO_HEADER_IN_TIME: Fault = Fault::new(reason::SERVER_BUSY, "no complete PROXY header in time");
 
 /// A CONNACK takes this much at most, without an assigned client id.
 const CONNACK_BYTES_MAX: usize = 40;
@@ -75,10 +75,10 @@ pub(super) async fn secure(
 ) -> Option<(Secured, Arrival)> {
     let deadline = Instant::now() + shared.options.connect_timeout;
     if shared.options.proxy_protocol {
-        match timeout_at(deadline, proxy_header(&mut socket)).await {
-            Ok(Ok(client)) => peer.0 = client.or(peer.0),
-            refused => {
-                let fault = refused.ok().and_then(Result::err).unwrap_or(proxy::MISSING);
+        match timeout_at(deadline, proxy_header(&mut socket)).await.unwrap_or(Err(NO_HEADER_IN_TIME)) {
+            Ok(Some(header)) => peer.0 = header.client.or(peer.0),
+            Ok(None) => return None,
+            Err(fault) => {
                 count_fault(shared, ("", peer), "", &fault);
                 telling::refused_connection(shared, &Input::default(), &fault, peer);
                 return None;
@@ -89,17 +89,21 @@ pub(super) async fn secure(
     Some((socket, Arrival { pass, peer, header_is_due: false, deadline }))
 }
 
-/// Takes the header off the socket, and not a byte more: what follows is TLS's.
-async fn proxy_header(socket: &mut TcpStream) -> Result<Option<SocketAddr>, Fault> {
+/// Takes the header off the socket, and not a byte more: what follows is TLS's. `None`: a load balancer has looked whether anybody
+/// listens, and has left; it says nothing then, or that it speaks for itself.
+async fn proxy_header(socket: &mut TcpStream) -> Result<Option<proxy::Header>, Fault> {
     let mut bytes = [0; PROXY_BYTES_MAX];
     loop {
-        let peeked = socket.peek(&mut bytes).await.map_err(|_| proxy::MISSING)?;
+        let Ok(peeked @ 1..) = socket.peek(&mut bytes).await else { return Ok(None) };
         if let Some(header) = proxy::header(&bytes[..peeked])? {
-            socket.read_exact(&mut bytes[..header.bytes]).await.map_err(|_| proxy::MISSING)?;
-            return Ok(header.client);
+            if socket.read_exact(&mut bytes[..header.bytes]).await.is_err() {
+                return Ok(None);
+            }
+            let is_a_look = header.client.is_none() && !matches!(socket.peek(&mut bytes).await, Ok(1..));
+            return Ok((!is_a_look).then_some(header));
         }
-        if peeked == 0 || peeked == bytes.len() {
-            return Err(proxy::MISSING);
+        if peeked == bytes.len() {
+            return Err(proxy::DAMAGED);
         }
         // What is peeked at stays readable: nothing tells of the bytes behind it.
         sleep(PEEK_PAUSE).await;

@@ -18,7 +18,12 @@ pub(super) const NOT_EXPECTED: Fault = Fault::protocol(
 pub(super) const MISSING: Fault = Fault::protocol(
     "no PROXY header came first: remove proxy_protocol = true from this listener, or make the load balancer send one",
 );
-const DAMAGED: Fault = Fault::protocol("the PROXY header cannot be read");
+pub(super) const DAMAGED: Fault = Fault::protocol("the PROXY header cannot be read");
+
+/// Whether it is no fault of a client, but of how load balancer and listener are set up.
+pub(super) fn is_about(fault: &Fault) -> bool {
+    matches!(*fault, NOT_EXPECTED | MISSING | DAMAGED)
+}
 
 /// A complete header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

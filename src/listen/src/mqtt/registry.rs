@@ -7,6 +7,7 @@
 
 use super::Shared;
 use super::packet::{Fault, reason};
+use super::proxy;
 use super::session::Session;
 use super::telling::Caller;
 use super::will::{self, KeptWill};
@@ -292,6 +293,10 @@ pub(super) fn count_fault(shared: &Shared, (owner, peer): (&str, Peer), client_i
         | reason::SESSION_TAKEN_OVER
         | reason::QUOTA_EXCEEDED
         | reason::KEEP_ALIVE_TIMEOUT => &shared.metrics.refused_total,
+        _ if proxy::is_about(fault) => {
+            shared.gate.tell_proxy(peer);
+            &shared.metrics.refused_total
+        }
         _ => {
             shared.gate.tell_protocol(owner, peer);
             &shared.metrics.protocol_errors_total

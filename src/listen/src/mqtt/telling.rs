@@ -23,7 +23,7 @@ pub(super) fn refused_connection(shared: &Shared, input: &Input, fault: &Fault, 
     let frame = wire::frame(input.bytes(), packet_bytes_max, None).ok().flatten();
     let client_id = frame.and_then(|frame| connect::client_id(frame.body)).unwrap_or_default();
     let (kind, about) = match *fault {
-        proxy::NOT_EXPECTED | proxy::MISSING => (Kind::Proxy, peer.host()),
+        _ if proxy::is_about(fault) => (Kind::Proxy, peer.host()),
         Fault { reason: reason::UNSUPPORTED_PROTOCOL_VERSION, .. } if client_id.is_empty() => {
             (Kind::Version, peer.host())
         }

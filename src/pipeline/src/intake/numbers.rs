@@ -70,7 +70,7 @@ impl IntakeBuffer {
         let named_by_topic = self.topic.rsplit('/').next() == Some(sensor);
         if named_by_topic && sensor == TAGS {
             return format!(
-                "a payload below .../{TAGS} names its sensors, and this one names none: write {{\"TEMP-1\": 71.5}}, or publish \
+                "a payload below .../{TAGS} names its sensors, and this one names none; write {{\"TEMP-1\": 71.5}}, or publish \
                  the value of one sensor below .../{{machine}}/{{sensor}}"
             );
         }

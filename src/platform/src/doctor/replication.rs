@@ -5,22 +5,26 @@
 
 use super::judge::size_text;
 use super::report::{Checks, Subject};
-use genims_databases::{MysqlConnection, PostgresClient, PostgresError, PostgresRow};
+use genims_databases::{MysqlConnection, PostgresClient, PostgresError, PostgresRow, TIMELINE_FUNCTIONS};
 use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::ErrorKind;
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
+use tokio_postgres::types::Type;
 
 const ALONE: &str = "alone";
 const REPLICATION: Subject = Subject::Replication;
 
-/// Of the server itself. A standby that has replayed everything is not late, however long ago that was.
+/// Of the server itself. A standby that has replayed everything is not late, however long ago that was. A function that is not there
+/// is not missed: what has no timelines fails over in its own way.
 const SERVER: &str = "SELECT pg_is_in_recovery(), current_setting('synchronous_standby_names') <> '', \
     EXISTS (SELECT FROM pg_stat_wal_receiver), \
     coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint, \
     coalesce(CASE WHEN pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn() \
-        THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END, 0)::float8";
+        THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp()) END, 0)::float8, \
+    coalesce((SELECT string_agg(name, ', ') FROM unnest($1::text[]) AS name \
+        WHERE NOT has_function_privilege(to_regprocedure(name), 'EXECUTE')), ''), quote_ident(current_user)";
 
 /// Of those who follow it; neither backups nor subscribers are standbys.
 const STANDBYS: &str = "SELECT coalesce(nullif(application_name, ''), 'standby') || \
@@ -41,6 +45,9 @@ struct Main {
     receives: bool,
     behind_bytes: i64,
     behind_s: f64,
+    /// What the login may not call, without which an old primary is not told from the new one.
+    closed: String,
+    login: String,
 }
 
 /// Who follows it; what is `None` is not shown to the login.
@@ -78,7 +85,8 @@ fn behind(bytes: i64, seconds: f64) -> String {
 
 pub(super) async fn of_postgres(checks: &mut Checks, client: &PostgresClient) -> Result<(), PostgresError> {
     let looked = async {
-        let server = client.query_typed_one(SERVER, &[]).await?;
+        let functions: &[&str] = &TIMELINE_FUNCTIONS;
+        let server = client.query_typed_one(SERVER, &[(&functions, Type::TEXT_ARRAY)]).await?;
         Ok::<_, PostgresError>((server, client.query_typed(STANDBYS, &[]).await?))
     };
     match looked.await {
@@ -89,6 +97,8 @@ pub(super) async fn of_postgres(checks: &mut Checks, client: &PostgresClient) ->
                 receives: row.get(2),
                 behind_bytes: row.get(3),
                 behind_s: row.get(4),
+                closed: row.get(5),
+                login: row.get(6),
             };
             judge_postgres(checks, &server, &standbys.iter().map(Standby::of).collect::<Vec<_>>());
         }
@@ -123,6 +133,11 @@ fn judge_postgres(checks: &mut Checks, server: &Main, standbys: &[Standby]) {
         checks.warn(REPLICATION, format!("{found}; it receives nothing"), remedy);
     } else if !standbys.iter().all(follows) {
         let remedy = "look at the standby's log; one that wants WAL which is gone is made anew by pg_basebackup";
+        checks.warn(REPLICATION, found, remedy);
+    } else if !server.closed.is_empty() {
+        let Main { closed, login, .. } = server;
+        let remedy = format!("as a superuser, in each database: GRANT EXECUTE ON FUNCTION {closed} TO {login}");
+        let found = format!("{found}; an old primary would be taken as any other: the login may not call {closed}");
         checks.warn(REPLICATION, found, remedy);
     } else {
         checks.ok(REPLICATION, found);
@@ -291,6 +306,18 @@ mod tests {
         };
         assert_eq!(found(true), (Grade::Ok, "standby, 4.0 MB and 1.5 s behind".to_owned()));
         assert_eq!(found(false).0, Grade::Warning);
+    }
+
+    #[test]
+    fn a_login_that_may_not_ask_for_the_timeline_is_a_warning_with_what_to_grant() {
+        let (closed, login) = ("pg_control_system()".to_owned(), "\"plant\"".to_owned());
+        let server = Main { closed, login, ..Main::default() };
+        let mut checks = Checks::default();
+        judge_postgres(&mut checks, &server, &[]);
+        let check = checks.made.remove(0);
+        assert!(check.grade == Grade::Warning && check.found.starts_with("primary; "), "{check:?}");
+        let remedy = check.remedy.unwrap_or_default();
+        assert!(remedy.ends_with("GRANT EXECUTE ON FUNCTION pg_control_system() TO \"plant\""), "{remedy}");
     }
 
     #[test]

@@ -54,10 +54,9 @@ pub struct TimeSeries {
     pub granularity: TimeseriesGranularity,
 }
 
-pub(crate) const SENSOR_READINGS: TimeSeries =
+pub const SENSOR_READINGS: TimeSeries =
     TimeSeries { name: "sensor_readings", granularity: TimeseriesGranularity::Seconds };
-pub(crate) const SCADA_EVENTS: TimeSeries =
-    TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds };
+pub const SCADA_EVENTS: TimeSeries = TimeSeries { name: "scada_events", granularity: TimeseriesGranularity::Seconds };
 pub(crate) const MACHINE_FAULT_EVENTS: TimeSeries =
     TimeSeries { name: "machine_fault_events", granularity: TimeseriesGranularity::Hours };
 pub(crate) const OEE_METRICS: TimeSeries =

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const SET_ASIDE: &str = "INSERT INTO genims_internal.refused_events \
-     (log_id, log_offset, route, event, code, detail) VALUES (?, ?, ?, ?, ?, ?) \
+     (sink, log_id, log_offset, route, event, code, detail) VALUES (?, ?, ?, ?, ?, ?, ?) \
      ON DUPLICATE KEY UPDATE route = VALUES(route)";
 
 /// Below [`crate::error::ANSWER_TIMEOUT`]. While nothing arrives the connection is used every 2 s.
@@ -82,7 +82,8 @@ impl Gaps for RoutedMysql {
     }
 
     async fn refused(&mut self, log: Uuid, offsets: Range<u64>) -> Result<u64, SinkError> {
-        gaps::mysql::refused(self.connected().await?, log, offsets).await
+        let sink = self.name;
+        gaps::mysql::refused(self.connected().await?, sink, log, offsets).await
     }
 
     async fn close_gap(&mut self, gap: &Gap, made: u64) -> Result<(), SinkError> {
@@ -141,7 +142,7 @@ impl Target for RoutedMysql {
             let counts =
                 RouteCounts { events: events.len() as u64, rows, refused: refused.len() as u64, busy: begun.elapsed() };
             for refused in refused {
-                set_aside(connection, self.start.log(), refused).await?;
+                set_aside(connection, (self.name, self.start.log()), refused).await?;
             }
             committed.bytes += bytes;
             committed.refused_uncounted += counts.refused;
@@ -240,9 +241,13 @@ fn refusal(error: &SinkError) -> Option<(String, String)> {
     own.then(|| (refusal.state.clone(), format!("{} ({})", refusal.message, refusal.code)))
 }
 
-async fn set_aside(connection: &mut MysqlConnection, log: Uuid, refused: RefusedEvent) -> Result<(), SinkError> {
+async fn set_aside(
+    connection: &mut MysqlConnection,
+    (sink, log): (&str, Uuid),
+    refused: RefusedEvent,
+) -> Result<(), SinkError> {
     let RefusedEvent { route, log_offset, event, code, detail } = refused;
-    let values = (log.to_string(), log_offset, route, event, code, detail);
+    let values = (sink, log.to_string(), log_offset, route, event, code, detail);
     answered(connection.exec_drop(SET_ASIDE, values)).await
 }
 

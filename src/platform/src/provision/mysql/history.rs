@@ -37,8 +37,9 @@ const POSITIONS: &str = "CREATE TABLE IF NOT EXISTS genims_internal.route_positi
     PRIMARY KEY (spool_id, sink)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
-/// Events that one of this server's databases refused for good.
+/// Events that this server's databases refused for good, each by its sink.
 const REFUSED: &str = "CREATE TABLE IF NOT EXISTS genims_internal.refused_events (
+    sink VARCHAR(64) NOT NULL DEFAULT '',
     log_id CHAR(36) NOT NULL,
     log_offset BIGINT UNSIGNED NOT NULL,
     route VARCHAR(64) NOT NULL,
@@ -46,8 +47,17 @@ const REFUSED: &str = "CREATE TABLE IF NOT EXISTS genims_internal.refused_events
     code VARCHAR(10) NULL,
     detail TEXT NOT NULL,
     refused_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
-    PRIMARY KEY (log_id, log_offset, route)
+    PRIMARY KEY (sink, log_id, log_offset, route)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+
+/// An earlier build did not say whose they are; those that it set aside are nobody's, with an empty name.
+const REFUSED_WITHOUT_SINK: &str = "SELECT COUNT(*) FROM information_schema.tables AS known \
+    WHERE known.table_schema = 'genims_internal' AND known.table_name = 'refused_events' AND NOT EXISTS \
+        (SELECT 1 FROM information_schema.columns AS its WHERE its.table_schema = known.table_schema \
+            AND its.table_name = known.table_name AND its.column_name = 'sink')";
+const REFUSED_BY_SINK: &str = "ALTER TABLE genims_internal.refused_events \
+    ADD COLUMN sink VARCHAR(64) NOT NULL DEFAULT '' FIRST, DROP PRIMARY KEY, \
+    ADD PRIMARY KEY (sink, log_id, log_offset, route)";
 
 /// What this server's databases lack of the log of events.
 const GAPS: &str = "CREATE TABLE IF NOT EXISTS genims_internal.route_gaps (
@@ -109,6 +119,9 @@ pub(super) async fn create(connection: &mut MysqlConnection) -> Result<(), Error
     }
     for table in [TABLE, POSITIONS, REFUSED, GAPS, FACTS] {
         connection.query_drop(table).await?;
+    }
+    if connection.query_first::<i64, _>(REFUSED_WITHOUT_SINK).await? == Some(1) {
+        connection.query_drop(REFUSED_BY_SINK).await?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ const FACTS: &str = "SELECT is_anew, received_us, facts, log_id, first_offset FR
 const NEWEST: &str = "SELECT max(received_us) FROM genims_internal.routed_facts WHERE sink = ? AND NOT is_anew";
 
 const REFUSED: &str = "SELECT count(*) FROM genims_internal.refused_events \
-     WHERE log_id = ? AND log_offset >= ? AND log_offset < ?";
+     WHERE sink = ? AND log_id = ? AND log_offset >= ? AND log_offset < ?";
 
 const CLOSE: &str = "UPDATE genims_internal.route_gaps SET closed_us = ?, made = ? \
      WHERE log_id = ? AND sink = ? AND from_offset = ? AND to_offset = ? AND closed_us IS NULL";
@@ -159,10 +159,11 @@ pub(crate) async fn newest(connection: &mut MysqlConnection, sink: &str) -> Resu
 
 pub(crate) async fn refused(
     connection: &mut MysqlConnection,
+    sink: &str,
     log: Uuid,
     offsets: Range<u64>,
 ) -> Result<u64, SinkError> {
-    let values = (log.to_string(), offsets.start, offsets.end);
+    let values = (sink, log.to_string(), offsets.start, offsets.end);
     Ok(answered(connection.exec_first::<u64, _, _>(REFUSED, values)).await?.unwrap_or(0))
 }
 
