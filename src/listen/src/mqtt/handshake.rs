@@ -91,7 +91,7 @@ pub(super) async fn secure(
 
 /// Takes the header off the socket, and not a byte more: what follows is TLS's. `None`: a load balancer has looked whether anybody
 /// listens, and has left; it says nothing then, or that it speaks for itself.
-async fn proxy_header(socket: &mut TcpStream) -> Result<Option<proxy::Header>, Fault> {
+async fn proxy_header(socket: &mut TcpStream) -> Result<Option<proxy::ProxyHeader>, Fault> {
     let mut bytes = [0; PROXY_BYTES_MAX];
     loop {
         let Ok(peeked @ 1..) = socket.peek(&mut bytes).await else { return Ok(None) };
