@@ -82,6 +82,8 @@ pub(crate) enum Gather {
     Chain,
     Lag,
     Lead,
+    /// `place(from, until, places)`: the number of a place that is free for that time.
+    Place,
 }
 
 impl Gather {
@@ -101,6 +103,7 @@ impl Gather {
             "chain" => Self::Chain,
             "lag" => Self::Lag,
             "lead" => Self::Lead,
+            "place" => Self::Place,
             _ => return None,
         })
     }
@@ -129,7 +132,7 @@ pub(crate) struct Aggregate {
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     pub gather: Gather,
-    pub argument: Option<Node>,
+    pub arguments: Vec<Node>,
     pub partition: Vec<Node>,
     /// The flag is true for descending.
     pub order: Vec<(Node, bool)>,
@@ -156,7 +159,7 @@ impl Node {
                 all(&mut aggregate.order.iter().map(|(node, _)| node));
             }
             Self::Window(window) => {
-                all(&mut window.argument.iter().chain(&window.partition));
+                all(&mut window.arguments.iter().chain(&window.partition));
                 all(&mut window.order.iter().map(|(node, _)| node));
             }
         }

@@ -148,7 +148,7 @@ impl Translate {
         let gather = Gather::of(&name).ok_or_else(|| format!("{name}() is no window function"))?;
         let partition = window.partition_by.iter().map(|key| self.node(key)).collect::<Result<_, _>>()?;
         let order = self.order(&window.order_by)?;
-        Ok(Node::Window(Box::new(Window { gather, argument: arguments.into_iter().next(), partition, order })))
+        Ok(Node::Window(Box::new(Window { gather, arguments, partition, order })))
     }
 
     fn arguments(&mut self, arguments: &FunctionArguments) -> Result<Vec<Node>, String> {
@@ -319,7 +319,7 @@ fn each_path(node: &mut Node, change: &mut dyn FnMut(&mut Vec<String>)) {
         // What a subquery says outside of itself is its keys; the rest has a scope of its own.
         Node::Aggregate(aggregate) => aggregate.keys.iter_mut().for_each(|(_, outer)| each_path(outer, change)),
         Node::Window(window) => {
-            window.argument.iter_mut().chain(&mut window.partition).for_each(|node| each_path(node, change));
+            window.arguments.iter_mut().chain(&mut window.partition).for_each(|node| each_path(node, change));
             window.order.iter_mut().for_each(|(node, _)| each_path(node, change));
         }
     }
