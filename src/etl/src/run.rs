@@ -4,23 +4,23 @@
 //! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
 
 use crate::bookkeeping::{Digests, Done, JobBookkeeping, Lease, RunKind, WHOLE_TABLE};
-use crate::days::{self, Placeholders, Span};
+use crate::days::{self, Span};
 use crate::error::EtlError;
-use crate::job::{Job, Reconciliation};
+use crate::group::Given;
+use crate::job::Job;
 use crate::source::SourceDatabase;
+use crate::store::DocumentTarget;
 use crate::target::TargetDatabase;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
+use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run that takes longer is given up.
 const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(4 * 3_600);
 /// Days that a backfill may name.
 const BACKFILL_DAYS_MAX: i64 = 3_660;
-/// Differences that a message names.
-const SHOWN_MAX: usize = 5;
 /// What the bookkeeping calls the day of the run, for jobs to which it matters: of one that says `:today` it concerns all days, of one
 /// whose days reach onward it is the last that was computed.
 const DAY_OF_RUN: &str = "today";
@@ -58,14 +58,53 @@ pub type Show<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// What a run has at hand.
 struct Run<'a> {
-    job: &'a Job,
+    given: Given<'a>,
     bookkeeping: &'a JobBookkeeping,
     lease: &'a Lease,
-    sources: BTreeMap<String, SourceDatabase>,
-    target: TargetDatabase,
-    /// In the zone of the job.
-    today: NaiveDate,
+    target: JobTarget,
     show: Show<'a>,
+}
+
+/// The database that a job fills, by its engine.
+enum JobTarget {
+    Rows(TargetDatabase),
+    Documents(DocumentTarget),
+}
+
+impl JobTarget {
+    async fn open(places: &Places, job: &Job, run_id: i64) -> Result<Self, EtlError> {
+        let (database, environment) = (places.registry.get(&job.target)?, &places.environment);
+        if database.engine == Engine::Mongodb {
+            let settings = MongoSettings::from_environment(database, environment)?;
+            return Ok(Self::Documents(DocumentTarget::open(settings, &job.name, run_id).await?));
+        }
+        Ok(Self::Rows(TargetDatabase::open(MysqlSettings::from_environment(database, environment)?, run_id).await?))
+    }
+
+    /// Ends what a killed run left half done, and tells what staging tables are there, by run.
+    async fn leftovers(&mut self) -> Result<BTreeMap<i64, Vec<String>>, EtlError> {
+        match self {
+            Self::Rows(target) => target.leftovers().await,
+            Self::Documents(target) => {
+                target.settle().await?;
+                target.leftovers().await
+            }
+        }
+    }
+
+    async fn drop_staging(&mut self, tables: &[String]) -> Result<(), EtlError> {
+        match self {
+            Self::Rows(target) => target.drop_staging(tables).await,
+            Self::Documents(target) => target.drop_staging(tables).await,
+        }
+    }
+
+    async fn clear(&mut self) -> Result<(), EtlError> {
+        match self {
+            Self::Rows(target) => target.clear().await,
+            Self::Documents(target) => target.clear().await,
+        }
+    }
 }
 
 /// Which days there are, and which of them are computed anew.
@@ -132,8 +171,7 @@ async fn work(
 ) -> Result<(), EtlError> {
     let Task { places, job, request, show } = task;
     done.deep = job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
-    let target = places.registry.get(&job.target)?;
-    let target = TargetDatabase::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
+    let target = JobTarget::open(places, job, run_id).await?;
     let mut sources = BTreeMap::new();
     for database in databases(job) {
         show(&format!("{}: a snapshot of {database}", job.name));
@@ -143,7 +181,7 @@ async fn work(
     done.watermark = seen.collect::<Vec<_>>().join(", ");
     before.await?;
     let today = request.now.with_timezone(&job.zone).date_naive();
-    let mut run = Run { job, bookkeeping, lease, sources, target, today, show };
+    let mut run = Run { given: Given { job, sources, today }, bookkeeping, lease, target, show };
     run.clean(run_id).await?;
     let found = run.look(request.backfill, done.deep).await?;
     let total = found.groups.iter().map(Span::days).sum::<i64>();
@@ -164,20 +202,20 @@ async fn work(
 fn databases(job: &Job) -> BTreeSet<&str> {
     let watched = job.watches.iter().map(|watch| watch.database.as_str());
     let extracted = job.extracts.iter().map(|extract| extract.database.as_str());
-    watched.chain(extracted).chain(job.reconciliations.iter().map(|made| made.database.as_str())).collect()
+    let computed = job.tables.iter().filter_map(|table| table.database.as_deref());
+    watched
+        .chain(extracted)
+        .chain(computed)
+        .chain(job.reconciliations.iter().map(|made| made.database.as_str()))
+        .collect()
 }
 
 impl Run<'_> {
-    fn source(&self, database: &str) -> Result<&SourceDatabase, EtlError> {
-        let none = || EtlError::NoBookkeeping { database: database.to_owned() };
-        self.sources.get(database).ok_or_else(none)
-    }
-
     /// Drops what runs of this job left that were killed.
     async fn clean(&mut self, run_id: i64) -> Result<(), EtlError> {
         let found = self.target.leftovers().await?;
         let runs: Vec<i64> = found.keys().copied().filter(|run| *run != run_id).collect();
-        for run in self.bookkeeping.ended(&self.job.name, &runs).await? {
+        for run in self.bookkeeping.ended(&self.given.job.name, &runs).await? {
             self.target.drop_staging(found.get(&run).map_or(&[], Vec::as_slice)).await?;
         }
         Ok(())
@@ -185,18 +223,18 @@ impl Run<'_> {
 
     /// Compares what days look like with what they looked like.
     async fn look(&self, backfill: Option<Span>, deep: bool) -> Result<Found, EtlError> {
-        let job = self.job;
-        let first = job.lookback_days.filter(|_| !deep).map(|days| self.today - Duration::days(days));
+        let job = self.given.job;
+        let first = job.lookback_days.filter(|_| !deep).map(|days| self.given.today - Duration::days(days));
         let mut now = Digests::new();
         for watch in &job.watches {
             (self.show)(&format!("{}: what changed in {}.{}", job.name, watch.database, watch.table));
-            now.extend(self.source(&watch.database)?.digests(watch, job.zone, first).await?);
+            now.extend(self.given.source(&watch.database)?.digests(watch, job.zone, first).await?);
         }
         if job.says_today() {
-            now.insert((DAY_OF_RUN.to_owned(), WHOLE_TABLE), self.today.to_string());
+            now.insert((DAY_OF_RUN.to_owned(), WHOLE_TABLE), self.given.today.to_string());
         }
         if job.onward {
-            now.insert((DAY_OF_RUN.to_owned(), self.today), "reached".to_owned());
+            now.insert((DAY_OF_RUN.to_owned(), self.given.today), "reached".to_owned());
         }
         let stored = self.bookkeeping.digests(&job.name).await?;
         let groups = self.groups(&now, &stored, first, backfill);
@@ -205,17 +243,17 @@ impl Run<'_> {
 
     /// What is computed anew; of a job without days all at once, or nothing.
     fn groups(&self, now: &Digests, stored: &Digests, first: Option<NaiveDate>, backfill: Option<Span>) -> Vec<Span> {
-        let job = self.job;
+        let (job, today) = (self.given.job, self.given.today);
         if !job.has_days() {
             let changed = backfill.is_some() || a_whole_table_differs(now, stored);
-            return changed.then_some(Span { first: self.today, last: self.today }).into_iter().collect();
+            return changed.then_some(Span { first: today, last: today }).into_iter().collect();
         }
         let mut days = dirty(now, stored, first);
         if job.neighbours {
             days = days::with_neighbours(&days, &known(now, stored));
         }
         if job.onward {
-            days = days::onward(&days, self.today);
+            days = days::onward(&days, today);
         }
         if let Some(span) = backfill {
             days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
@@ -223,59 +261,12 @@ impl Run<'_> {
         if job.months { days::months(&days) } else { days::groups(&days) }
     }
 
-    /// SQL of the job for some days.
-    fn filled(&self, sql: &str, span: Span) -> String {
-        Placeholders { span, zone: self.job.zone, today: self.today }.fill(sql)
-    }
-
-    /// Computes the days of a group, stores them, and commits if they agree with the sources.
+    /// Computes the days of a group and stores them if they agree with the sources.
     async fn group(&mut self, span: Span, done: &mut Done) -> Result<(), EtlError> {
-        let job = self.job;
-        for extract in &job.extracts {
-            let what = format!("job {}: extracting {}", job.name, extract.name);
-            let sql = self.filled(&extract.sql, span);
-            let rows = self.source(&extract.database)?.rows(&what, &sql).await?;
-            done.rows_out += self.target.stage(&extract.name, &extract.index, rows).await?;
+        match &mut self.target {
+            JobTarget::Rows(target) => self.given.rows(target, self.lease, span, done).await,
+            JobTarget::Documents(target) => self.given.documents(target, self.lease, span, done).await,
         }
-        let mut columns = Vec::new();
-        for table in &job.tables {
-            let sql = self.filled(&table.sql, span);
-            columns.push(self.target.form(table, &sql).await?);
-        }
-        self.target.begin().await?;
-        for (table, columns) in job.tables.iter().zip(&columns) {
-            let sql = self.filled(&table.sql, span);
-            done.rows_in += self.target.compute(table, columns, &sql).await?;
-            let window = table.window.as_ref().map(|window| self.filled(window, span));
-            self.target.shift(table, columns, window.as_deref()).await?;
-        }
-        for made in &job.reconciliations {
-            self.reconcile(made, span).await?;
-        }
-        self.lease.hold().await?;
-        self.target.commit().await
-    }
-
-    async fn reconcile(&mut self, made: &Reconciliation, span: Span) -> Result<(), EtlError> {
-        let job = self.job;
-        let what = format!("job {}: {}", job.name, made.says);
-        let source = self.source(&made.database)?.answers(&what, &self.filled(&made.source, span)).await?;
-        let asked = self.filled(&made.target, span);
-        let target = self.target.answers(&what, &asked).await?;
-        let found = differences(&source, &target, made.tolerance);
-        if found.is_empty() {
-            return Ok(());
-        }
-        let more =
-            if found.len() > SHOWN_MAX { format!(" and {} more", found.len() - SHOWN_MAX) } else { String::new() };
-        let shown: Vec<String> = found.into_iter().take(SHOWN_MAX).collect();
-        Err(EtlError::Disagrees {
-            job: job.name.clone(),
-            first: span.first.to_string(),
-            last: span.last.to_string(),
-            says: made.says.clone(),
-            differences: format!("{}{more}", shown.join("; ")),
-        })
     }
 
     /// Notes what the days of a group look like; at the end, what whole tables look like.
@@ -287,7 +278,7 @@ impl Run<'_> {
         let keys: BTreeSet<&(String, NaiveDate)> =
             found.now.keys().chain(found.stored.keys()).filter(|(_, day)| is_of(*day)).collect();
         let noted: Vec<_> = keys.into_iter().map(|key| (key, found.now.get(key))).collect();
-        self.bookkeeping.note(&self.job.name, &noted).await
+        self.bookkeeping.note(&self.given.job.name, &noted).await
     }
 }
 
@@ -320,25 +311,6 @@ fn dirty(now: &Digests, stored: &Digests, first: Option<NaiveDate>) -> BTreeSet<
     days.filter(|day| *day != WHOLE_TABLE && (all || differs.contains(day))).collect()
 }
 
-/// What one side says and the other does not, each in a few words.
-fn differences(source: &BTreeMap<String, String>, target: &BTreeMap<String, String>, tolerance: f64) -> Vec<String> {
-    let keys: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
-    let differ = keys.into_iter().filter(|key| match (source.get(*key), target.get(*key)) {
-        (Some(one), Some(other)) => !same(one, other, tolerance),
-        _ => true,
-    });
-    let side = |value: Option<&String>| value.map_or("nothing", String::as_str).to_owned();
-    differ.map(|key| format!("{key}: source {}, target {}", side(source.get(key)), side(target.get(key)))).collect()
-}
-
-/// Numbers by their value, else texts.
-fn same(one: &str, other: &str, tolerance: f64) -> bool {
-    match (one.parse::<f64>(), other.parse::<f64>()) {
-        (Ok(one), Ok(other)) => (one - other).abs() <= tolerance,
-        _ => one == other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,16 +340,5 @@ mod tests {
         let now = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "2")]);
         assert_eq!(dirty(&now, &stored, None), BTreeSet::from([one, two]));
         assert!(a_whole_table_differs(&now, &stored) && !a_whole_table_differs(&now, &now));
-    }
-
-    #[test]
-    fn sides_agree_by_value() {
-        let side = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-        };
-        let (one, other) = (side(&[("a", "1.50"), ("b", "x")]), side(&[("a", "1.5"), ("b", "x")]));
-        assert_eq!(differences(&one, &other, 0.0), [""; 0]);
-        let found = differences(&side(&[("a", "1"), ("b", "2")]), &side(&[("a", "1.2"), ("c", "3")]), 0.1);
-        assert_eq!(found, ["a: source 1, target 1.2", "b: source 2, target nothing", "c: source nothing, target 3"]);
     }
 }
