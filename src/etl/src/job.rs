@@ -11,6 +11,7 @@ use chrono_tz::Tz;
 use genims_databases::Registry;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,6 +48,12 @@ impl Job {
     /// Whether its rows are those of days. A job of which no watch has an `at` computes its tables whole.
     pub fn has_days(&self) -> bool {
         self.watches.iter().any(|watch| watch.at.is_some())
+    }
+
+    /// The databases whose rows it computes from.
+    pub fn sources(&self) -> BTreeSet<&str> {
+        let computed = self.tables.iter().filter_map(|table| table.database.as_deref());
+        self.extracts.iter().map(|extract| extract.database.as_str()).chain(computed).collect()
     }
 
     /// Whether what it computes depends on the day on which it runs.

@@ -62,6 +62,8 @@ struct Run<'a> {
     bookkeeping: &'a JobBookkeeping,
     lease: &'a Lease,
     target: JobTarget,
+    /// Rows of days before it have gone from a source, by age.
+    kept_from: Option<NaiveDate>,
     show: Show<'a>,
 }
 
@@ -181,7 +183,8 @@ async fn work(
     done.watermark = seen.collect::<Vec<_>>().join(", ");
     before.await?;
     let today = request.now.with_timezone(&job.zone).date_naive();
-    let mut run = Run { given: Given { job, sources, today }, bookkeeping, lease, target, show };
+    let kept_from = kept_from(places, job, today)?;
+    let mut run = Run { given: Given { job, sources, today }, bookkeeping, lease, target, kept_from, show };
     run.clean(run_id).await?;
     let found = run.look(request.backfill, done.deep).await?;
     let total = found.groups.iter().map(Span::days).sum::<i64>();
@@ -196,6 +199,17 @@ async fn work(
     }
     // Days that a backfill does not name keep what they owe to a changed table.
     if request.backfill.is_some() { Ok(()) } else { run.note(&found, None).await }
+}
+
+/// The first day of which every watched source still keeps all rows; `None` where they are kept for good.
+fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<NaiveDate>, EtlError> {
+    let mut latest = None;
+    for watch in job.watches.iter().filter(|watch| watch.at.is_some()) {
+        let Some(kept) = places.registry.get(&watch.database)?.retention else { continue };
+        let kept = Duration::from_std(kept).ok().and_then(|kept| today.checked_sub_signed(kept));
+        latest = latest.max(kept);
+    }
+    Ok(latest)
 }
 
 /// Every source that a job asks.
@@ -249,6 +263,8 @@ impl Run<'_> {
             return changed.then_some(Span { first: today, last: today }).into_iter().collect();
         }
         let mut days = dirty(now, stored, first);
+        // What retention takes from a source is no reason to lose what was made of it.
+        days.retain(|day| self.kept_from.is_none_or(|kept| *day >= kept));
         if job.neighbours {
             days = days::with_neighbours(&days, &known(now, stored));
         }

@@ -2,7 +2,7 @@
 //!
 //! Enters: rows of the sources. Leaves: the collections of the target, changed by whole days. MongoDB has no transactions here (one server
 //! alone has none), so what a transaction would promise is promised otherwise. Invariants: documents are computed into staging
-//! collections that have the validator of their target, so what that would refuse is refused there, and compared with the source there;
+//! collections that have the validator and the unique indexes of their target, so what that would refuse is refused there, and compared with the source there;
 //! one document (`etl_swaps`) is the moment from which they count: without it nothing of them is ever visible, with it they are
 //! brought into their places, by the next run if this one is killed. Bringing them there twice ends the same.
 
@@ -18,7 +18,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use genims_databases::MongoSettings;
 use genims_databases::mongo::INTERNAL_DATABASE;
 use mongodb::results::CollectionSpecification;
-use mongodb::{Collection, Database};
+use mongodb::{Collection, Database, IndexModel};
 use std::collections::{BTreeMap, HashSet};
 
 const SWAPS: &str = "etl_swaps";
@@ -97,6 +97,11 @@ impl DocumentTarget {
         }
         create.await.map_err(|error| self.failed(&what, error))?;
         self.staged.push(staging.clone());
+        let unique = self.unique(&table.name).await.map_err(|error| self.failed(&what, error))?;
+        if !unique.is_empty() {
+            let created = self.internal.collection::<Document>(&staging).create_indexes(unique).await;
+            created.map_err(|error| self.failed(&what, error))?;
+        }
         let collection = self.internal.collection::<Document>(&staging);
         let bad = |cause| EtlError::Loading { what: what.clone(), cause };
         let (mut batch, mut count) = (Vec::with_capacity(DOCUMENTS_MAX), 0);
@@ -125,6 +130,14 @@ impl DocumentTarget {
         let mut found: Vec<CollectionSpecification> = found.try_collect().await.map_err(failed)?;
         let none = || EtlError::NoCollection { database: self.settings.place(), collection: name.to_owned() };
         found.pop().map(|collection| collection.options.validator).ok_or_else(none)
+    }
+
+    /// What must be unique in the target must be so before it counts.
+    async fn unique(&self, name: &str) -> Result<Vec<IndexModel>, mongodb::error::Error> {
+        let indexes = self.database.collection::<Document>(name).list_indexes().await?;
+        let all: Vec<IndexModel> = indexes.try_collect().await?;
+        let is_unique = |index: &IndexModel| index.options.as_ref().is_some_and(|options| options.unique == Some(true));
+        Ok(all.into_iter().filter(is_unique).collect())
     }
 
     /// Keys and values of what was staged, as text.
