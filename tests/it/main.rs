@@ -16,6 +16,7 @@ mod checklist;
 mod clients;
 mod clocks;
 mod commands;
+mod compliance;
 mod damage;
 mod data_folder;
 mod databases;
