@@ -182,6 +182,7 @@ fn main() -> ExitCode {
         doctor::tests,
         checklist::tests,
         commands::tests,
+        compliance::tests,
         logs::tests,
         foreign::tests,
         monitoring::tests,

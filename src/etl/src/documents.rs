@@ -31,7 +31,7 @@ impl DocumentField {
         let name = quoted(Engine::Postgresql, column);
         let epoch = |moment: String| format!("floor(extract(epoch FROM {moment}) * 1000)::int8 AS {name}");
         let (kind, expression) = match kind {
-            "bool" => (FieldKind::Truth, name),
+            "bool" => (FieldKind::Truth, name.clone()),
             "int2" | "int4" | "int8" | "oid" => (FieldKind::Integer, format!("{name}::int8 AS {name}")),
             "numeric" | "float4" | "float8" => (FieldKind::Number, format!("{name}::float8 AS {name}")),
             "date" | "timestamp" => (FieldKind::Moment, epoch(format!("{name}::timestamp AT TIME ZONE 'UTC'"))),

@@ -212,6 +212,11 @@ fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<Naiv
     Ok(latest)
 }
 
+fn kept(mut days: BTreeSet<NaiveDate>, from: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
+    days.retain(|day| from.is_none_or(|from| *day >= from));
+    days
+}
+
 /// Every source that a job asks.
 fn databases(job: &Job) -> BTreeSet<&str> {
     let watched = job.watches.iter().map(|watch| watch.database.as_str());
@@ -262,11 +267,10 @@ impl Run<'_> {
             let changed = backfill.is_some() || a_whole_table_differs(now, stored);
             return changed.then_some(Span { first: today, last: today }).into_iter().collect();
         }
-        let mut days = dirty(now, stored, first);
         // What retention takes from a source is no reason to lose what was made of it.
-        days.retain(|day| self.kept_from.is_none_or(|kept| *day >= kept));
+        let mut days = kept(dirty(now, stored, first), self.kept_from);
         if job.neighbours {
-            days = days::with_neighbours(&days, &known(now, stored));
+            days = kept(days::with_neighbours(&days, &known(now, stored)), self.kept_from);
         }
         if job.onward {
             days = days::onward(&days, today);
@@ -347,6 +351,23 @@ mod tests {
         assert_eq!(dirty(&now, &stored, None), BTreeSet::from([two, three, four]));
         assert_eq!(dirty(&now, &stored, Some(four)), BTreeSet::from([four]));
         assert_eq!(dirty(&now, &now, None), BTreeSet::new());
+    }
+
+    #[test]
+    fn days_that_a_source_keeps_no_more_stay_as_they_are() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let jobs = crate::job::load(&registry, None).expect("config/etl");
+        let places = Places { registry, environment: Environment::default() };
+        let from = |job: &str| {
+            let job = crate::job::named(&jobs, job).expect("a job");
+            kept_from(&places, job, day("2030-01-01")).expect("its sources")
+        };
+        // Three years of readings and snapshots; of what has no days none goes.
+        assert!(from("machine_summary").is_some_and(|kept| kept < day("2027-01-02") && kept > day("2026-12-20")));
+        assert_eq!(from("dimensions"), None);
+        let days = BTreeSet::from(["2026-01-01", "2026-01-02"].map(day));
+        assert_eq!(kept(days.clone(), Some(day("2026-01-02"))), BTreeSet::from([day("2026-01-02")]));
+        assert_eq!(kept(days.clone(), None), days);
     }
 
     #[test]

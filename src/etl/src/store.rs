@@ -223,7 +223,7 @@ impl Swap {
     }
 
     fn read(swap: &Document) -> Option<Self> {
-        let day = |name| swap.get_str(name).ok().and_then(|day| day.parse().ok());
+        let day = |name: &str| swap.get_str(name).ok().and_then(|day| day.parse().ok());
         let table = |table: &Bson| {
             let table = table.as_document()?;
             Some((table.get_str("name").ok()?.to_owned(), table.get_str("window").ok()?.to_owned()))
