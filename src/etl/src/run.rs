@@ -24,6 +24,8 @@ const BACKFILL_DAYS_MAX: i64 = 3_660;
 /// What the bookkeeping calls the day of the run, for jobs to which it matters: of one that says `:today` it concerns all days, of one
 /// whose days reach onward it is the last that was computed.
 const DAY_OF_RUN: &str = "today";
+/// What it calls days that may go on somewhere, for documents, which say whether they are final.
+const UNDER_WAY: &str = "under way";
 
 /// Where the databases are.
 #[derive(Clone)]
@@ -212,6 +214,12 @@ fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<Naiv
     Ok(latest)
 }
 
+/// The days with rows that are not over in all zones: once they are, they look otherwise, whether or not anything came.
+fn under_way(now: &Digests, today: NaiveDate) -> Digests {
+    let going = now.keys().map(|(_, day)| *day).filter(|day| *day >= today - Duration::days(1));
+    going.map(|day| ((UNDER_WAY.to_owned(), day), "going".to_owned())).collect()
+}
+
 fn kept(mut days: BTreeSet<NaiveDate>, from: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
     days.retain(|day| from.is_none_or(|from| *day >= from));
     days
@@ -254,6 +262,9 @@ impl Run<'_> {
         }
         if job.onward {
             now.insert((DAY_OF_RUN.to_owned(), self.given.today), "reached".to_owned());
+        }
+        if matches!(self.target, JobTarget::Documents(_)) {
+            now.extend(under_way(&now, self.given.today));
         }
         let stored = self.bookkeeping.digests(&job.name).await?;
         let groups = self.groups(&now, &stored, first, backfill);
@@ -368,6 +379,17 @@ mod tests {
         let days = BTreeSet::from(["2026-01-01", "2026-01-02"].map(day));
         assert_eq!(kept(days.clone(), Some(day("2026-01-02"))), BTreeSet::from([day("2026-01-02")]));
         assert_eq!(kept(days.clone(), None), days);
+    }
+
+    #[test]
+    fn a_day_is_computed_once_more_when_it_is_over() {
+        let [one, two, three] = ["2026-01-01", "2026-01-02", "2026-01-03"].map(day);
+        let rows = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
+        let on = |today: NaiveDate| rows.clone().into_iter().chain(under_way(&rows, today)).collect::<Digests>();
+        assert_eq!(dirty(&on(two), &on(two), None), BTreeSet::new());
+        assert_eq!(dirty(&on(three), &on(two), None), BTreeSet::from([one]));
+        assert_eq!(dirty(&on(day("2026-02-01")), &on(two), None), BTreeSet::from([one, two]));
+        assert_eq!(on(day("2026-02-01")), rows);
     }
 
     #[test]
