@@ -22,7 +22,10 @@ use std::process::Output;
 use std::time::Duration;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
-    vec![harness.trial("etl::what_changes_is_stored_whole_or_not_at_all", what_changes_is_stored)]
+    vec![
+        harness.trial("etl::what_changes_is_stored_whole_or_not_at_all", what_changes_is_stored),
+        harness.trial("etl::roll_ups_that_lost_something_are_found", documents::what_is_lost_is_found),
+    ]
 }
 
 const OPERATIONS: &str = "genims_operations_db";

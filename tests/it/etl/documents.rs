@@ -1,12 +1,16 @@
 //! Roll-ups of the document store: whole days or none, by the plant's own days, with ids that follow from what they say.
 
 use super::{MASTER, OPERATIONS, Plant};
+use crate::harness::Harness;
+use crate::seeding::seeded_in_the_past;
 use chrono::{Days, NaiveDate};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::{Client, Database};
+use serde_json::Value;
 
 const HOURS: &str = "hourly_machine_summary";
 const DAYS: &str = "daily_production_summary";
+const MONTHS: &str = "monthly_financial_summary";
 const INTERNAL: &str = "genims_internal";
 
 async fn store(plant: &Plant, database: &str) -> Database {
@@ -151,4 +155,47 @@ pub(super) fn what_counted_is_brought_to_its_place(plant: &Plant) {
         plant.etl(&["backfill", "daily_production", "--from", &day.to_string(), "--to", &day.to_string()]);
     assert!(success, "{report:?}");
     assert_eq!(told(&documents(plant, DAYS)[0], &["scrapped"]), "-", "computed anew");
+}
+
+/// The rule of each collection, and a number of it that counts.
+const RULES: [(&str, &str, &str); 3] = [
+    ("hourly_summaries_count_what_came", HOURS, "reading_count"),
+    ("daily_summaries_hold_the_runs", DAYS, "produced"),
+    ("financial_summaries_are_the_balances", MONTHS, "net_income"),
+];
+
+/// What a seeding computed agrees with its sources, and `genims verify` notices when it does no more.
+pub(super) fn what_is_lost_is_found(harness: &'static Harness) {
+    let platform = seeded_in_the_past(harness);
+    let outcomes = || {
+        let output = platform.cli(&["verify", "--module", "production", "--json"], &[]).stdout;
+        let verdict: Value = serde_json::from_slice(&output).unwrap();
+        let findings = verdict["findings"].as_array().unwrap();
+        let finding =
+            |rule: &str| findings.iter().find(|finding| finding["rule"] == rule).unwrap_or_else(|| panic!("{rule}"));
+        RULES.map(|(rule, ..)| finding(rule)["outcome"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(outcomes(), ["passed"; 3]);
+    for (index, (rule, collection, number)) in RULES.into_iter().enumerate() {
+        let filter = match collection {
+            // Months that closing leaves alone, and that are over.
+            MONTHS => doc! { "factory_id": "ALL", "fiscal_month": { "$lt": 10 } },
+            _ => doc! {},
+        };
+        let add = |more: i64| {
+            harness.block_on(async {
+                let client = Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
+                let documents = client.database("genims_production").collection::<Document>(collection);
+                let first = documents.find_one(filter.clone()).sort(doc! { "_id": 1 }).await.unwrap().unwrap();
+                let changed = documents.update_one(doc! { "_id": first.get("_id") }, doc! { "$inc": { number: more } });
+                assert_eq!(changed.await.unwrap().modified_count, 1, "{rule}");
+            });
+        };
+        add(1);
+        let mut expected = ["passed"; 3];
+        expected[index] = "violated";
+        assert_eq!(outcomes(), expected, "{rule}");
+        add(-1);
+    }
+    assert_eq!(outcomes(), ["passed"; 3]);
 }
