@@ -88,8 +88,8 @@ fn needs(registry: &Registry, dictionary: &Dictionary) -> anyhow::Result<Needs> 
         }
     }
     for job in job::load(registry, None)? {
-        for extract in &job.extracts {
-            add(&registry.get(&job.target)?.name, &registry.get(&extract.database)?.name, Dependency::Jobs);
+        for source in job.sources() {
+            add(&registry.get(&job.target)?.name, &registry.get(source)?.name, Dependency::Jobs);
         }
     }
     Ok(needs)

@@ -2,6 +2,7 @@
 
 pub mod capacity;
 pub mod checklist;
+pub mod compliance;
 pub mod connections;
 pub mod replay;
 pub mod security;

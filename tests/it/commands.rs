@@ -88,7 +88,7 @@ fn a_reader_that_has_seen_enough(harness: &'static Harness) {
 /// Those that ask databases.
 fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
     let platform = Platform::new(harness);
-    let commands: [(&[&str], bool); 14] = [
+    let commands: [(&[&str], bool); 15] = [
         (&["provision", "--plan"], true),
         (&["provision", "--check"], true),
         (&["provision"], true),
@@ -102,6 +102,7 @@ fn a_reader_of_answers_that_has_seen_enough(harness: &'static Harness) {
         (&["retention", "plan"], true),
         (&["maintain", "plan"], true),
         (&["etl", "status"], true),
+        (&["report", "compliance"], true),
         (&["audit", "verify"], true),
         (&["audit", "export", "--from", "2026-01-01", "--to", "2026-03-31"], true),
     ];

@@ -2,7 +2,9 @@
 //! with the sources, and nothing half done is visible when a job disagrees, is killed, or finds its target down.
 //!
 //! - [`warehouse`]: dimensions with their history, stock by the day
+//! - [`documents`]: roll-ups of the document store
 
+mod documents;
 mod warehouse;
 
 use crate::harness::{Harness, connect_postgres, write_env};
@@ -20,7 +22,10 @@ use std::process::Output;
 use std::time::Duration;
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
-    vec![harness.trial("etl::what_changes_is_stored_whole_or_not_at_all", what_changes_is_stored)]
+    vec![
+        harness.trial("etl::what_changes_is_stored_whole_or_not_at_all", what_changes_is_stored),
+        harness.trial("etl::roll_ups_that_lost_something_are_found", documents::what_is_lost_is_found),
+    ]
 }
 
 const OPERATIONS: &str = "genims_operations_db";
@@ -189,6 +194,10 @@ fn what_changes_is_stored(harness: &'static Harness) {
     one_run_at_a_time(&plant);
     a_target_that_is_down(&plant);
     a_run_that_is_killed(&plant);
+    documents::hours_are_computed(&plant);
+    documents::days_are_those_of_the_plant(&plant);
+    documents::what_disagrees_is_refused(&plant);
+    documents::what_counted_is_brought_to_its_place(&plant);
     what_was_missed_is_made_up_for(&plant);
 }
 

@@ -16,6 +16,7 @@ mod checklist;
 mod clients;
 mod clocks;
 mod commands;
+mod compliance;
 mod damage;
 mod data_folder;
 mod databases;
@@ -181,6 +182,7 @@ fn main() -> ExitCode {
         doctor::tests,
         checklist::tests,
         commands::tests,
+        compliance::tests,
         logs::tests,
         foreign::tests,
         monitoring::tests,

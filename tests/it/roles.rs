@@ -103,11 +103,12 @@ async fn runs_the_jobs(stack: &genims_dev::Stack, right: &str) {
     let mut urls = Vec::new();
     for database in registry.all() {
         let url = match database.engine {
-            Engine::Postgresql => stack.postgres_url(&database.name),
-            Engine::Mysql => stack.mysql_url(&database.name),
-            Engine::Mongodb => continue,
+            Engine::Postgresql => as_role(&stack.postgres_url(&database.name), &database.module, right),
+            Engine::Mysql => as_role(&stack.mysql_url(&database.name), &database.module, right),
+            // It has no roles of ours.
+            Engine::Mongodb => stack.mongodb_url(),
         };
-        urls.push((database.connection.clone(), as_role(&url, &database.module, right)));
+        urls.push((database.connection.clone(), url));
     }
     let jobs = job::load(&registry, None).unwrap();
     let places = Places { registry, environment: Environment::from_pairs(urls) };

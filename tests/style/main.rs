@@ -39,7 +39,7 @@ const IMPURE: [&str; 10] = [
 /// server that it has just started whether it answers; the root package has the tests that play the client.
 const DRIVERS: [(&str, &[&str]); 8] = [
     ("tokio-postgres", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
-    ("mongodb", &["databases", "changes", "stores", "platform", "backup", "seed", "dev"]),
+    ("mongodb", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("mysql_async", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("rumqttc", &["listen"]),
     ("rusty-s3", &["backup"]),

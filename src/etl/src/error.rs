@@ -16,6 +16,9 @@ pub enum EtlError {
     #[error("{database} has no bookkeeping of jobs; run `genims provision`")]
     NoBookkeeping { database: String },
 
+    #[error("{database} has no collection {collection}; run `genims provision`")]
+    NoCollection { database: String, collection: String },
+
     #[error("job {job} is under way elsewhere; wait for it: `genims etl status` shows it")]
     Busy { job: String },
 

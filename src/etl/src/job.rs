@@ -1,11 +1,14 @@
 //! The files of config/etl, embedded at build time or read from a folder. Leaves: jobs whose names are unique, whose databases
 //! exist, and whose SQL names nothing that the job does not have. config/etl/README.md describes the form.
 
-use crate::days::{OF_DAYS, TODAY, says};
+mod check;
+
+use crate::days::{TODAY, says};
 use crate::error::EtlError;
 use crate::schedule::Schedule;
+use check::{check, is_name};
 use chrono_tz::Tz;
-use genims_databases::{Engine, Registry};
+use genims_databases::Registry;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -14,16 +17,13 @@ use std::sync::Arc;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../config/etl");
 
-/// Of names of staging tables: with number and prefix they fit MySQL's 64 characters.
-const NAME_CHARACTERS_MAX: usize = 40;
-
 /// One job.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The name of its file, without extension.
     pub name: String,
     pub description: String,
-    /// The MySQL database that it fills.
+    /// The database that it fills: MySQL, or the document store.
     pub target: String,
     pub schedule: Schedule,
     /// Whose days the windows are, and whose clock the schedule follows.
@@ -48,6 +48,12 @@ impl Job {
     /// Whether its rows are those of days. A job of which no watch has an `at` computes its tables whole.
     pub fn has_days(&self) -> bool {
         self.watches.iter().any(|watch| watch.at.is_some())
+    }
+
+    /// The databases whose rows it computes from.
+    pub fn sources(&self) -> BTreeSet<&str> {
+        let computed = self.tables.iter().filter_map(|table| table.database.as_deref());
+        self.extracts.iter().map(|extract| extract.database.as_str()).chain(computed).collect()
     }
 
     /// Whether what it computes depends on the day on which it runs.
@@ -97,7 +103,8 @@ impl Watch {
     }
 }
 
-/// Rows of a source, brought into a staging table.
+/// Rows of a source, brought into a staging table; of a job that fills the document store, a small table that other sources' SQL
+/// looks things up in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extract {
@@ -109,15 +116,17 @@ pub struct Extract {
     pub sql: String,
 }
 
-/// A table of the target, computed from staging tables and from those above it.
+/// A table of the target, computed from staging tables and from those above it; or a collection, computed by a source.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     pub name: String,
-    /// The columns of a unique key of the table.
+    /// Of a collection: the source that computes its documents.
+    pub database: Option<String>,
+    /// The columns of a unique key of the table. The `_id` of a document is made of them.
     pub key: Vec<String>,
     pub write: WriteMode,
-    /// Which rows of the table belong to the days, as a condition; for `replace_window`.
+    /// Which rows of the table belong to the days, as a condition; for `replace_window`. Of a collection, the field that has the day.
     pub window: Option<String>,
     pub sql: String,
 }
@@ -138,6 +147,8 @@ pub struct Reconciliation {
     pub says: String,
     pub database: String,
     pub source: String,
+    /// Of a collection: which one the pipeline `target` asks.
+    pub table: Option<String>,
     pub target: String,
     #[serde(default)]
     pub tolerance: f64,
@@ -254,90 +265,6 @@ fn parse(registry: &Registry, name: &str, text: &str) -> Result<(Job, Option<Str
     Ok((job, written.after))
 }
 
-fn check(registry: &Registry, job: &Job) -> Result<(), String> {
-    is_name(&job.name)?;
-    if job.lookback_days.is_some_and(|days| days < 1) {
-        return Err("lookback_days is 1 or more".to_owned());
-    }
-    is_of(registry, &job.target, Engine::Mysql)?;
-    let watched = job.watches.iter().map(|watch| &watch.database);
-    let extracted = job.extracts.iter().map(|extract| &extract.database);
-    let compared = job.reconciliations.iter().map(|reconciliation| &reconciliation.database);
-    for database in watched.chain(extracted).chain(compared) {
-        is_of(registry, database, Engine::Postgresql)?;
-    }
-    if job.watches.is_empty() {
-        return Err("it needs a [[watch]]: nothing would ever be computed".to_owned());
-    }
-    check_days(job)?;
-    if job.tables.is_empty() || job.reconciliations.is_empty() {
-        return Err("it needs a [[table]] that it fills and a [[reconcile]] by which that is proved".to_owned());
-    }
-    job.watches.iter().try_for_each(Watch::check)?;
-    let mut known = BTreeSet::new();
-    for extract in &job.extracts {
-        is_name(&extract.name)?;
-        extract.index.iter().try_for_each(|column| is_name(column))?;
-        if !known.insert(extract.name.as_str()) {
-            return Err(format!("{} is there twice", extract.name));
-        }
-    }
-    for table in &job.tables {
-        is_name(&table.name)?;
-        table.key.iter().try_for_each(|column| is_name(column))?;
-        if table.key.is_empty() || (table.write == WriteMode::ReplaceWindow && table.window.is_none()) {
-            return Err(format!("{} needs a `key`, and a `window` where that is replaced", table.name));
-        }
-        for name in places(&table.sql) {
-            if !known.contains(name) {
-                return Err(format!("{}: {{{name}}} is neither an [[extract]] nor a [[table]] above it", table.name));
-            }
-        }
-        if !known.insert(table.name.as_str()) {
-            return Err(format!("{} is there twice", table.name));
-        }
-    }
-    Ok(())
-}
-
-fn check_days(job: &Job) -> Result<(), String> {
-    if [job.months, job.neighbours, job.onward].into_iter().filter(|said| *said).count() > 1 {
-        return Err("of months, neighbours and onward a job says one at most".to_owned());
-    }
-    if job.has_days() {
-        return Ok(());
-    }
-    let of_days = OF_DAYS.into_iter().find(|name| job.texts().any(|sql| says(sql, name)));
-    if let Some(name) = of_days {
-        return Err(format!("no [[watch]] has an `at`, so the job has no days, and :{name} means nothing"));
-    }
-    if job.months || job.neighbours || job.onward || job.lookback_days.is_some() {
-        return Err("no [[watch]] has an `at`: months, neighbours, onward and lookback_days mean nothing".to_owned());
-    }
-    Ok(())
-}
-
-fn is_of(registry: &Registry, database: &str, engine: Engine) -> Result<(), String> {
-    let found = registry.get(database).map_err(|error| error.to_string())?;
-    if found.engine != engine {
-        return Err(format!("{database}: sources are PostgreSQL databases, the target is a MySQL database"));
-    }
-    Ok(())
-}
-
-fn is_name(name: &str) -> Result<(), String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.is_empty() || name.len() > NAME_CHARACTERS_MAX || !name.chars().all(fits) {
-        return Err(format!("{name:?} is no name: a-z, 0-9 and _, {NAME_CHARACTERS_MAX} characters at most"));
-    }
-    Ok(())
-}
-
-/// The names in braces.
-fn places(sql: &str) -> impl Iterator<Item = &str> {
-    sql.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,6 +326,36 @@ target = "SELECT 1 AS k, 2 AS v"
             let error = parsed(&GOOD.replace(good, bad)).expect_err(bad);
             assert!(error.contains(told), "{bad}: {error}");
         }
+    }
+
+    /// The same job for the document store.
+    fn of_documents() -> String {
+        GOOD.replace("genims_reporting_db", "genims_production")
+            .replace("zone = \"Asia/Kolkata\"", "")
+            .replace("name = \"t\"", "name = \"t\"\ndatabase = \"genims_operations_db\"")
+            .replace("d BETWEEN :first AND :last", "day")
+            .replace("target = \"SELECT 1 AS k, 2 AS v\"", "table = \"t\"\ntarget = '[{\"$count\": \"v\"}]'")
+    }
+
+    #[test]
+    fn each_mistake_of_a_job_of_documents_is_told() {
+        let good = of_documents();
+        assert_eq!(parsed(&good).expect("a job").tables[0].window.as_deref(), Some("day"));
+        for (good_part, bad, told) in [
+            ("schedule", "zone = \"Asia/Kolkata\"\nschedule", "UTC"),
+            ("at = \"fault_start_time\"", "", "UTC"),
+            ("name = \"t\"\ndatabase = \"genims_operations_db\"", "name = \"t\"", "computes it"),
+            ("replace_window", "upsert", "replaces its window"),
+            ("window = \"day\"", "window = \"day < 3\"", "no name"),
+            ("table = \"t\"", "", "is asked"),
+            ("[{\"$count\": \"v\"}]", "SELECT 1", "target"),
+            ("[{\"$count\": \"v\"}]", "[1]", "stages"),
+        ] {
+            let error = parsed(&good.replacen(good_part, bad, 1)).expect_err(bad);
+            assert!(error.contains(told), "{bad}: {error}");
+        }
+        let error = parsed(&GOOD.replace("name = \"t\"", "name = \"t\"\ndatabase = \"genims_operations_db\""));
+        assert!(error.expect_err("a table of MySQL").contains("for the document store"));
     }
 
     #[test]

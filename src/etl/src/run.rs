@@ -4,26 +4,28 @@
 //! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
 
 use crate::bookkeeping::{Digests, Done, JobBookkeeping, Lease, RunKind, WHOLE_TABLE};
-use crate::days::{self, Placeholders, Span};
+use crate::days::{self, Span};
 use crate::error::EtlError;
-use crate::job::{Job, Reconciliation};
+use crate::group::Given;
+use crate::job::Job;
 use crate::source::SourceDatabase;
+use crate::store::DocumentTarget;
 use crate::target::TargetDatabase;
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
+use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run that takes longer is given up.
 const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(4 * 3_600);
 /// Days that a backfill may name.
 const BACKFILL_DAYS_MAX: i64 = 3_660;
-/// Differences that a message names.
-const SHOWN_MAX: usize = 5;
 /// What the bookkeeping calls the day of the run, for jobs to which it matters: of one that says `:today` it concerns all days, of one
 /// whose days reach onward it is the last that was computed.
 const DAY_OF_RUN: &str = "today";
+/// What it calls days that may go on somewhere, for documents, which say whether they are final.
+const UNDER_WAY: &str = "under way";
 
 /// Where the databases are.
 #[derive(Clone)]
@@ -58,14 +60,55 @@ pub type Show<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// What a run has at hand.
 struct Run<'a> {
-    job: &'a Job,
+    given: Given<'a>,
     bookkeeping: &'a JobBookkeeping,
     lease: &'a Lease,
-    sources: BTreeMap<String, SourceDatabase>,
-    target: TargetDatabase,
-    /// In the zone of the job.
-    today: NaiveDate,
+    target: JobTarget,
+    /// Rows of days before it have gone from a source, by age.
+    kept_from: Option<NaiveDate>,
     show: Show<'a>,
+}
+
+/// The database that a job fills, by its engine.
+enum JobTarget {
+    Rows(TargetDatabase),
+    Documents(DocumentTarget),
+}
+
+impl JobTarget {
+    async fn open(places: &Places, job: &Job, run_id: i64) -> Result<Self, EtlError> {
+        let (database, environment) = (places.registry.get(&job.target)?, &places.environment);
+        if database.engine == Engine::Mongodb {
+            let settings = MongoSettings::from_environment(database, environment)?;
+            return Ok(Self::Documents(DocumentTarget::open(settings, &job.name, run_id).await?));
+        }
+        Ok(Self::Rows(TargetDatabase::open(MysqlSettings::from_environment(database, environment)?, run_id).await?))
+    }
+
+    /// Ends what a killed run left half done, and tells what staging tables are there, by run.
+    async fn leftovers(&mut self) -> Result<BTreeMap<i64, Vec<String>>, EtlError> {
+        match self {
+            Self::Rows(target) => target.leftovers().await,
+            Self::Documents(target) => {
+                target.settle().await?;
+                target.leftovers().await
+            }
+        }
+    }
+
+    async fn drop_staging(&mut self, tables: &[String]) -> Result<(), EtlError> {
+        match self {
+            Self::Rows(target) => target.drop_staging(tables).await,
+            Self::Documents(target) => target.drop_staging(tables).await,
+        }
+    }
+
+    async fn clear(&mut self) -> Result<(), EtlError> {
+        match self {
+            Self::Rows(target) => target.clear().await,
+            Self::Documents(target) => target.clear().await,
+        }
+    }
 }
 
 /// Which days there are, and which of them are computed anew.
@@ -132,8 +175,7 @@ async fn work(
 ) -> Result<(), EtlError> {
     let Task { places, job, request, show } = task;
     done.deep = job.lookback_days.is_none() || request.backfill.is_some() || bookkeeping.deep_is_due(&job.name).await?;
-    let target = places.registry.get(&job.target)?;
-    let target = TargetDatabase::open(MysqlSettings::from_environment(target, &places.environment)?, run_id).await?;
+    let target = JobTarget::open(places, job, run_id).await?;
     let mut sources = BTreeMap::new();
     for database in databases(job) {
         show(&format!("{}: a snapshot of {database}", job.name));
@@ -143,7 +185,8 @@ async fn work(
     done.watermark = seen.collect::<Vec<_>>().join(", ");
     before.await?;
     let today = request.now.with_timezone(&job.zone).date_naive();
-    let mut run = Run { job, bookkeeping, lease, sources, target, today, show };
+    let kept_from = kept_from(places, job, today)?;
+    let mut run = Run { given: Given { job, sources, today }, bookkeeping, lease, target, kept_from, show };
     run.clean(run_id).await?;
     let found = run.look(request.backfill, done.deep).await?;
     let total = found.groups.iter().map(Span::days).sum::<i64>();
@@ -160,24 +203,46 @@ async fn work(
     if request.backfill.is_some() { Ok(()) } else { run.note(&found, None).await }
 }
 
+/// The first day of which every watched source still keeps all rows; `None` where they are kept for good.
+fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<NaiveDate>, EtlError> {
+    let mut latest = None;
+    for watch in job.watches.iter().filter(|watch| watch.at.is_some()) {
+        let Some(kept) = places.registry.get(&watch.database)?.retention else { continue };
+        let kept = Duration::from_std(kept).ok().and_then(|kept| today.checked_sub_signed(kept));
+        latest = latest.max(kept);
+    }
+    Ok(latest)
+}
+
+/// The days with rows that are not over in all zones: once they are, they look otherwise, whether or not anything came.
+fn under_way(now: &Digests, today: NaiveDate) -> Digests {
+    let going = now.keys().map(|(_, day)| *day).filter(|day| *day >= today - Duration::days(1));
+    going.map(|day| ((UNDER_WAY.to_owned(), day), "going".to_owned())).collect()
+}
+
+fn kept(mut days: BTreeSet<NaiveDate>, from: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
+    days.retain(|day| from.is_none_or(|from| *day >= from));
+    days
+}
+
 /// Every source that a job asks.
 fn databases(job: &Job) -> BTreeSet<&str> {
     let watched = job.watches.iter().map(|watch| watch.database.as_str());
     let extracted = job.extracts.iter().map(|extract| extract.database.as_str());
-    watched.chain(extracted).chain(job.reconciliations.iter().map(|made| made.database.as_str())).collect()
+    let computed = job.tables.iter().filter_map(|table| table.database.as_deref());
+    watched
+        .chain(extracted)
+        .chain(computed)
+        .chain(job.reconciliations.iter().map(|made| made.database.as_str()))
+        .collect()
 }
 
 impl Run<'_> {
-    fn source(&self, database: &str) -> Result<&SourceDatabase, EtlError> {
-        let none = || EtlError::NoBookkeeping { database: database.to_owned() };
-        self.sources.get(database).ok_or_else(none)
-    }
-
     /// Drops what runs of this job left that were killed.
     async fn clean(&mut self, run_id: i64) -> Result<(), EtlError> {
         let found = self.target.leftovers().await?;
         let runs: Vec<i64> = found.keys().copied().filter(|run| *run != run_id).collect();
-        for run in self.bookkeeping.ended(&self.job.name, &runs).await? {
+        for run in self.bookkeeping.ended(&self.given.job.name, &runs).await? {
             self.target.drop_staging(found.get(&run).map_or(&[], Vec::as_slice)).await?;
         }
         Ok(())
@@ -185,18 +250,21 @@ impl Run<'_> {
 
     /// Compares what days look like with what they looked like.
     async fn look(&self, backfill: Option<Span>, deep: bool) -> Result<Found, EtlError> {
-        let job = self.job;
-        let first = job.lookback_days.filter(|_| !deep).map(|days| self.today - Duration::days(days));
+        let job = self.given.job;
+        let first = job.lookback_days.filter(|_| !deep).map(|days| self.given.today - Duration::days(days));
         let mut now = Digests::new();
         for watch in &job.watches {
             (self.show)(&format!("{}: what changed in {}.{}", job.name, watch.database, watch.table));
-            now.extend(self.source(&watch.database)?.digests(watch, job.zone, first).await?);
+            now.extend(self.given.source(&watch.database)?.digests(watch, job.zone, first).await?);
         }
         if job.says_today() {
-            now.insert((DAY_OF_RUN.to_owned(), WHOLE_TABLE), self.today.to_string());
+            now.insert((DAY_OF_RUN.to_owned(), WHOLE_TABLE), self.given.today.to_string());
         }
         if job.onward {
-            now.insert((DAY_OF_RUN.to_owned(), self.today), "reached".to_owned());
+            now.insert((DAY_OF_RUN.to_owned(), self.given.today), "reached".to_owned());
+        }
+        if matches!(self.target, JobTarget::Documents(_)) {
+            now.extend(under_way(&now, self.given.today));
         }
         let stored = self.bookkeeping.digests(&job.name).await?;
         let groups = self.groups(&now, &stored, first, backfill);
@@ -205,17 +273,18 @@ impl Run<'_> {
 
     /// What is computed anew; of a job without days all at once, or nothing.
     fn groups(&self, now: &Digests, stored: &Digests, first: Option<NaiveDate>, backfill: Option<Span>) -> Vec<Span> {
-        let job = self.job;
+        let (job, today) = (self.given.job, self.given.today);
         if !job.has_days() {
             let changed = backfill.is_some() || a_whole_table_differs(now, stored);
-            return changed.then_some(Span { first: self.today, last: self.today }).into_iter().collect();
+            return changed.then_some(Span { first: today, last: today }).into_iter().collect();
         }
-        let mut days = dirty(now, stored, first);
+        // What retention takes from a source is no reason to lose what was made of it.
+        let mut days = kept(dirty(now, stored, first), self.kept_from);
         if job.neighbours {
-            days = days::with_neighbours(&days, &known(now, stored));
+            days = kept(days::with_neighbours(&days, &known(now, stored)), self.kept_from);
         }
         if job.onward {
-            days = days::onward(&days, self.today);
+            days = days::onward(&days, today);
         }
         if let Some(span) = backfill {
             days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
@@ -223,59 +292,12 @@ impl Run<'_> {
         if job.months { days::months(&days) } else { days::groups(&days) }
     }
 
-    /// SQL of the job for some days.
-    fn filled(&self, sql: &str, span: Span) -> String {
-        Placeholders { span, zone: self.job.zone, today: self.today }.fill(sql)
-    }
-
-    /// Computes the days of a group, stores them, and commits if they agree with the sources.
+    /// Computes the days of a group and stores them if they agree with the sources.
     async fn group(&mut self, span: Span, done: &mut Done) -> Result<(), EtlError> {
-        let job = self.job;
-        for extract in &job.extracts {
-            let what = format!("job {}: extracting {}", job.name, extract.name);
-            let sql = self.filled(&extract.sql, span);
-            let rows = self.source(&extract.database)?.rows(&what, &sql).await?;
-            done.rows_out += self.target.stage(&extract.name, &extract.index, rows).await?;
+        match &mut self.target {
+            JobTarget::Rows(target) => self.given.rows(target, self.lease, span, done).await,
+            JobTarget::Documents(target) => self.given.documents(target, self.lease, span, done).await,
         }
-        let mut columns = Vec::new();
-        for table in &job.tables {
-            let sql = self.filled(&table.sql, span);
-            columns.push(self.target.form(table, &sql).await?);
-        }
-        self.target.begin().await?;
-        for (table, columns) in job.tables.iter().zip(&columns) {
-            let sql = self.filled(&table.sql, span);
-            done.rows_in += self.target.compute(table, columns, &sql).await?;
-            let window = table.window.as_ref().map(|window| self.filled(window, span));
-            self.target.shift(table, columns, window.as_deref()).await?;
-        }
-        for made in &job.reconciliations {
-            self.reconcile(made, span).await?;
-        }
-        self.lease.hold().await?;
-        self.target.commit().await
-    }
-
-    async fn reconcile(&mut self, made: &Reconciliation, span: Span) -> Result<(), EtlError> {
-        let job = self.job;
-        let what = format!("job {}: {}", job.name, made.says);
-        let source = self.source(&made.database)?.answers(&what, &self.filled(&made.source, span)).await?;
-        let asked = self.filled(&made.target, span);
-        let target = self.target.answers(&what, &asked).await?;
-        let found = differences(&source, &target, made.tolerance);
-        if found.is_empty() {
-            return Ok(());
-        }
-        let more =
-            if found.len() > SHOWN_MAX { format!(" and {} more", found.len() - SHOWN_MAX) } else { String::new() };
-        let shown: Vec<String> = found.into_iter().take(SHOWN_MAX).collect();
-        Err(EtlError::Disagrees {
-            job: job.name.clone(),
-            first: span.first.to_string(),
-            last: span.last.to_string(),
-            says: made.says.clone(),
-            differences: format!("{}{more}", shown.join("; ")),
-        })
     }
 
     /// Notes what the days of a group look like; at the end, what whole tables look like.
@@ -287,7 +309,7 @@ impl Run<'_> {
         let keys: BTreeSet<&(String, NaiveDate)> =
             found.now.keys().chain(found.stored.keys()).filter(|(_, day)| is_of(*day)).collect();
         let noted: Vec<_> = keys.into_iter().map(|key| (key, found.now.get(key))).collect();
-        self.bookkeeping.note(&self.job.name, &noted).await
+        self.bookkeeping.note(&self.given.job.name, &noted).await
     }
 }
 
@@ -320,25 +342,6 @@ fn dirty(now: &Digests, stored: &Digests, first: Option<NaiveDate>) -> BTreeSet<
     days.filter(|day| *day != WHOLE_TABLE && (all || differs.contains(day))).collect()
 }
 
-/// What one side says and the other does not, each in a few words.
-fn differences(source: &BTreeMap<String, String>, target: &BTreeMap<String, String>, tolerance: f64) -> Vec<String> {
-    let keys: BTreeSet<&String> = source.keys().chain(target.keys()).collect();
-    let differ = keys.into_iter().filter(|key| match (source.get(*key), target.get(*key)) {
-        (Some(one), Some(other)) => !same(one, other, tolerance),
-        _ => true,
-    });
-    let side = |value: Option<&String>| value.map_or("nothing", String::as_str).to_owned();
-    differ.map(|key| format!("{key}: source {}, target {}", side(source.get(key)), side(target.get(key)))).collect()
-}
-
-/// Numbers by their value, else texts.
-fn same(one: &str, other: &str, tolerance: f64) -> bool {
-    match (one.parse::<f64>(), other.parse::<f64>()) {
-        (Ok(one), Ok(other)) => (one - other).abs() <= tolerance,
-        _ => one == other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,22 +365,39 @@ mod tests {
     }
 
     #[test]
+    fn days_that_a_source_keeps_no_more_stay_as_they_are() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let jobs = crate::job::load(&registry, None).expect("config/etl");
+        let places = Places { registry, environment: Environment::default() };
+        let from = |job: &str| {
+            let job = crate::job::named(&jobs, job).expect("a job");
+            kept_from(&places, job, day("2030-01-01")).expect("its sources")
+        };
+        // Three years of readings and snapshots; of what has no days none goes.
+        assert!(from("machine_summary").is_some_and(|kept| kept < day("2027-01-02") && kept > day("2026-12-20")));
+        assert_eq!(from("dimensions"), None);
+        let days = BTreeSet::from(["2026-01-01", "2026-01-02"].map(day));
+        assert_eq!(kept(days.clone(), Some(day("2026-01-02"))), BTreeSet::from([day("2026-01-02")]));
+        assert_eq!(kept(days.clone(), None), days);
+    }
+
+    #[test]
+    fn a_day_is_computed_once_more_when_it_is_over() {
+        let [one, two, three] = ["2026-01-01", "2026-01-02", "2026-01-03"].map(day);
+        let rows = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
+        let on = |today: NaiveDate| rows.clone().into_iter().chain(under_way(&rows, today)).collect::<Digests>();
+        assert_eq!(dirty(&on(two), &on(two), None), BTreeSet::new());
+        assert_eq!(dirty(&on(three), &on(two), None), BTreeSet::from([one]));
+        assert_eq!(dirty(&on(day("2026-02-01")), &on(two), None), BTreeSet::from([one, two]));
+        assert_eq!(on(day("2026-02-01")), rows);
+    }
+
+    #[test]
     fn a_changed_table_makes_all_days_dirty() {
         let [one, two] = ["2026-01-01", "2026-01-02"].map(day);
         let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
         let now = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "2")]);
         assert_eq!(dirty(&now, &stored, None), BTreeSet::from([one, two]));
         assert!(a_whole_table_differs(&now, &stored) && !a_whole_table_differs(&now, &now));
-    }
-
-    #[test]
-    fn sides_agree_by_value() {
-        let side = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-        };
-        let (one, other) = (side(&[("a", "1.50"), ("b", "x")]), side(&[("a", "1.5"), ("b", "x")]));
-        assert_eq!(differences(&one, &other, 0.0), [""; 0]);
-        let found = differences(&side(&[("a", "1"), ("b", "2")]), &side(&[("a", "1.2"), ("c", "3")]), 0.1);
-        assert_eq!(found, ["a: source 1, target 1.2", "b: source 2, target nothing", "c: source nothing, target 3"]);
     }
 }

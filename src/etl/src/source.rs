@@ -8,17 +8,20 @@
 //! names the columns that count, hashes of those take the place of `xmin`: what else changes in such a table changes nothing.
 
 use crate::bookkeeping::{Digests, WHOLE_TABLE};
+use crate::documents::DocumentField;
 use crate::error::EtlError;
 use crate::job::Watch;
 use bytes::Bytes;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use futures_util::{Stream, StreamExt};
-use genims_databases::{Engine, PostgresClient, PostgresSettings, quoted};
+use genims_databases::{Engine, PostgresClient, PostgresRow, PostgresSettings, literal, quoted};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use tokio_postgres::types::{ToSql, Type};
 
 /// The transaction may wait for the target for as long as its statement may take there; nothing is locked, but dead rows of the source
 /// stay until it ends.
@@ -27,6 +30,9 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL
 
 /// Answers that a reconciliation may have, per side.
 const ANSWERS_MAX: usize = 1_000_000;
+
+/// Of a look-up, which becomes a part of another source's SQL.
+const LOOKUP_BYTES_MAX: usize = 32 << 20;
 
 pub struct SourceDatabase {
     settings: PostgresSettings,
@@ -50,6 +56,12 @@ pub struct Rows {
     pub lines: futures_util::stream::BoxStream<'static, io::Result<Bytes>>,
     /// What stopped them, if the source did.
     pub failure: Arc<Mutex<Option<tokio_postgres::Error>>>,
+}
+
+/// Rows that become documents.
+pub struct DocumentRows {
+    pub fields: Vec<DocumentField>,
+    pub rows: Pin<Box<tokio_postgres::RowStream>>,
 }
 
 impl SourceDatabase {
@@ -90,6 +102,43 @@ impl SourceDatabase {
         let lines = self.client.copy_out(copy.as_str()).await.map_err(failed)?;
         let failure = Arc::new(Mutex::new(None));
         Ok(Rows { columns, lines: told(lines, failure.clone()).boxed(), failure })
+    }
+
+    /// Rows of a query whose placeholders are filled, to be made documents of.
+    pub async fn documents(&self, what: &str, sql: &str) -> Result<DocumentRows, EtlError> {
+        let failed = |error| self.failed(what, error);
+        let (mut fields, mut select) = (Vec::new(), Vec::new());
+        for column in self.client.prepare(sql).await.map_err(failed)?.columns() {
+            let (field, expression) = DocumentField::of(column.name(), column.type_().name());
+            fields.push(field);
+            select.push(expression);
+        }
+        let query = format!("SELECT {} FROM ({sql}) AS extracted", select.join(", "));
+        let none: [(&(dyn ToSql + Sync), Type); 0] = [];
+        let rows = self.client.query_typed_raw(&query, none).await.map_err(failed)?;
+        Ok(DocumentRows { fields, rows: Box::pin(rows) })
+    }
+
+    /// Rows of a small table, how many there are and as a subquery that another source understands.
+    pub async fn lookup(&self, what: &str, sql: &str) -> Result<(u64, String), EtlError> {
+        let failed = |error| self.failed(what, error);
+        let name = |column: &tokio_postgres::Column| {
+            format!(
+                "{} {}",
+                quoted(Engine::Postgresql, column.name()),
+                quoted(Engine::Postgresql, column.type_().name())
+            )
+        };
+        let columns: Vec<String> = self.client.prepare(sql).await.map_err(failed)?.columns().iter().map(name).collect();
+        let ask = format!("SELECT count(*), coalesce(json_agg(given)::text, '[]') FROM ({sql}) AS given");
+        let row: PostgresRow = self.client.query_typed_one(&ask, &[]).await.map_err(failed)?;
+        let (rows, json): (i64, &str) = (row.get(0), row.get(1));
+        if json.len() > LOOKUP_BYTES_MAX {
+            let cause = format!("{} MB are no small table to look things up in", json.len() >> 20);
+            return Err(EtlError::Loading { what: what.to_owned(), cause });
+        }
+        let (json, columns) = (literal(Engine::Postgresql, json), columns.join(", "));
+        Ok((rows.unsigned_abs(), format!("(SELECT * FROM json_to_recordset({json}) AS given ({columns}))")))
     }
 
     /// Keys and values, as text.

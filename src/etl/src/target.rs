@@ -64,14 +64,7 @@ impl TargetDatabase {
         );
         let names: Result<Vec<String>, _> = self.connection.query(select).await;
         let names = names.map_err(|error| self.failed("looking for staging tables", error))?;
-        let mut found: BTreeMap<i64, Vec<String>> = BTreeMap::new();
-        for name in names {
-            let number = name.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next()).and_then(|n| n.parse().ok());
-            if let Some(run) = number {
-                found.entry(run).or_default().push(name);
-            }
-        }
-        Ok(found)
+        Ok(by_run(names))
     }
 
     pub async fn drop_staging(&mut self, tables: &[String]) -> Result<(), EtlError> {
@@ -83,7 +76,7 @@ impl TargetDatabase {
     }
 
     fn staging(&self, name: &str) -> String {
-        format!("{PREFIX}{}_{name}", self.run_id)
+        staging_name(self.run_id, name)
     }
 
     /// A staging table, as SQL names it.
@@ -182,6 +175,23 @@ impl TargetDatabase {
     }
 }
 
+/// What the staging table of a run is called.
+pub fn staging_name(run_id: i64, name: &str) -> String {
+    format!("{PREFIX}{run_id}_{name}")
+}
+
+/// Those of these names that are staging tables, by the number of their run.
+pub fn by_run(names: Vec<String>) -> BTreeMap<i64, Vec<String>> {
+    let mut found: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for name in names {
+        let number = name.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next()).and_then(|n| n.parse().ok());
+        if let Some(run) = number {
+            found.entry(run).or_default().push(name);
+        }
+    }
+    found
+}
+
 /// A primary key of its own, because hosts demand one.
 fn create_sql(table: &str, columns: &[Column], index: &[String]) -> String {
     let mut parts = vec!["etl_row BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY".to_owned()];
@@ -236,6 +246,7 @@ mod tests {
     fn a_window_loses_only_what_is_no_longer_computed() {
         let table = Table {
             name: "t".to_owned(),
+            database: None,
             key: vec!["day".to_owned(), "id".to_owned()],
             write: WriteMode::ReplaceWindow,
             window: None,
@@ -250,6 +261,14 @@ mod tests {
             upsert_sql(&table, "s", &columns),
             "INSERT INTO `t` (`day`, `x`) SELECT `day`, `x` FROM s ON DUPLICATE KEY UPDATE `day` = VALUES(`day`), `x` = VALUES(`x`)"
         );
+    }
+
+    #[test]
+    fn what_a_run_left_is_known_by_its_number() {
+        let names = [staging_name(7, "t_x"), staging_name(7, "y"), staging_name(12, "t"), "etl_swaps".to_owned()];
+        let found = by_run(names.to_vec());
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [7, 12]);
+        assert_eq!(found[&7], ["etl_7_t_x", "etl_7_y"]);
     }
 
     #[test]

@@ -75,9 +75,7 @@ fn list(jobs: &[Job], as_json: bool) -> anyhow::Result<ExitCode> {
     let mut told = Vec::new();
     for job in jobs {
         let tables: Vec<&str> = job.tables.iter().map(|table| table.name.as_str()).collect();
-        let mut sources: Vec<&str> = job.extracts.iter().map(|extract| extract.database.as_str()).collect();
-        sources.sort_unstable();
-        sources.dedup();
+        let sources: Vec<&str> = job.sources().into_iter().collect();
         if as_json {
             told.push(json!({ "job": job.name, "description": job.description, "target": job.target, "tables": tables,
                 "sources": sources, "schedule": job.schedule.line, "zone": job.zone.name() }));

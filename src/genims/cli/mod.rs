@@ -22,6 +22,7 @@ mod log;
 mod maintain;
 mod options;
 mod provision;
+mod report;
 mod restore;
 mod retention;
 mod routes;
@@ -95,8 +96,10 @@ enum Command {
     Retention(retention::RetentionArgs),
     /// Vacuum, analyze and rebuild what wears out in use, in each database's maintenance window
     Maintain(maintain::MaintainArgs),
-    /// Fill reporting and warehouse from the other databases; `serve` does it by schedule
+    /// Fill reporting, warehouse and roll-ups from the other databases; `serve` does it by schedule
     Etl(etl::EtlArgs),
+    /// What an auditor asks about a day, as a page and a table
+    Report(report::ReportArgs),
     /// Who may send to `serve`: add, list, rotate, token, disable, enable, allow, limit
     Client(client::ClientArgs),
     /// Who may sign in to the HTTP side of `serve`, as what: add, list, rotate, token, disable, enable, role
@@ -171,6 +174,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Retention(args) => retention::run(args, &environment).await,
             Command::Maintain(args) => maintain::run(args, &environment).await,
             Command::Etl(args) => etl::run(args, &environment).await,
+            Command::Report(args) => report::run(args, &settings()?, &environment).await,
             Command::Client(args) => client::run(args, &settings()?),
             Command::User(args) => user::run(args, &settings()?),
             Command::Security(args) => {

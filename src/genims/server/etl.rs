@@ -6,7 +6,7 @@
 use super::{ServerError, Stage};
 use chrono::{DateTime, Utc};
 use genims_databases::configured::if_configured;
-use genims_databases::{Environment, MysqlSettings, PostgresSettings, Registry};
+use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
 use genims_etl::EtlError;
 use genims_etl::bookkeeping::{DATABASE, RunKind};
 use genims_etl::job::{self, Job};
@@ -73,7 +73,12 @@ pub(super) fn targets(
 ) -> Result<HashSet<String>, ServerError> {
     let mut targets = HashSet::new();
     for job in jobs {
-        if if_configured(MysqlSettings::from_environment(registry.get(&job.target)?, environment))?.is_some() {
+        let database = registry.get(&job.target)?;
+        let is_configured = match database.engine {
+            Engine::Mongodb => if_configured(MongoSettings::from_environment(database, environment))?.is_some(),
+            _ => if_configured(MysqlSettings::from_environment(database, environment))?.is_some(),
+        };
+        if is_configured {
             targets.insert(job.target.clone());
         }
     }

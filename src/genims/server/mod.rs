@@ -8,7 +8,8 @@
 //! - [`resync`]: what a routed database lacks, made anew beside the running server
 //! - [`rows`]: rows of programs for any table, at the door; [`way_back`]: of those that their database refused
 //! - [`changes`]: the changes of business tables on their way into the audit trail
-//! - [`etl`]: the jobs that fill reporting and warehouse, by schedule
+//! - [`etl`]: the jobs that fill reporting, warehouse and roll-ups, by schedule
+//! - [`compliance`]: the report of each day for auditors
 //! - [`doors`]: the listeners
 //! - [`master`]: following master data
 //! - [`backups`]: how old they are
@@ -30,6 +31,7 @@
 mod backups;
 mod changes;
 mod clocks;
+mod compliance;
 mod doors;
 mod etl;
 mod front;
@@ -210,6 +212,7 @@ impl Server {
         // Waits for no catalogue: changes have nothing to do with the stream.
         let changes = changes::Changes::configured(&settings, environment).await?.start(&mut tasks.sinks)?;
         etl::start(environment, &mut tasks.window)?;
+        compliance::start(&settings, environment, &mut tasks.window)?;
         let mut master = master::Refresher::new(stream.keeper.clone(), environment)?;
         if stream.keeper.directory().load().sensors().is_empty() {
             master.first_catalogue(FIRST_CATALOGUE_WAIT).await;

@@ -4,6 +4,7 @@
 //! - [`verify`]: counts, references, rules of coherence, and the ledger against what the databases really hold
 //! - [`capacity`]: what fills up, how fast, and which statements take long
 //! - [`checklist`]: what must hold before go-live, line by line, with its evidence
+//! - [`compliance`]: what an auditor asks about a day
 //! - [`dictionary`]: what every table and column means, read from the schema
 //! - [`doctor`]: whether every connection is as it should be
 //! - [`maintenance`]: what wears out in use is put in order, in the hours that it is given
@@ -16,6 +17,7 @@
 pub mod actions;
 pub mod capacity;
 pub mod checklist;
+pub mod compliance;
 pub mod dead_letters;
 pub mod dictionary;
 pub mod doctor;

@@ -103,7 +103,8 @@ mod tests {
         // What jobs compute out of the others is not seeded.
         let by_jobs = ["genims_reporting_db", "genims_analytics_db"];
         let seeded = registry.all().iter().filter(|database| !by_jobs.contains(&database.name.as_str()));
-        let contract: usize = seeded.map(|database| database.tables as usize).sum();
+        let roll_ups = 3;
+        let contract: usize = seeded.map(|database| database.tables as usize).sum::<usize>() - roll_ups;
         for day in AWKWARD {
             let swept = sweep.day(day.parse().expect("a day")).expect("computed");
             assert!(swept.broken.is_empty(), "{day}: {:#?}", swept.broken);

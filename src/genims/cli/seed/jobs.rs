@@ -1,4 +1,4 @@
-//! What is not seeded but computed out of what was: tables of MySQL that jobs of `config/etl` fill. Enters: the report of the
+//! What is not seeded but computed out of what was: tables of MySQL and roll-ups of MongoDB that jobs of `config/etl` fill. Enters: the report of the
 //! loading. Leaves: the same report, with what the jobs filled; a job that failed fails its database.
 
 use chrono::NaiveTime;

@@ -6,6 +6,7 @@
 //! - [`downstream`]: what is left undone behind the stream: events refused, gaps of routed databases, jobs that failed
 //! - [`mirror`]: the stream's ledger against PostgreSQL, MongoDB, and both against each other
 //! - [`readings`]: each sensor's readings in PostgreSQL against those in the mirror; [`surplus`]: what the mirror may have more
+//! - [`rollups`]: roll-ups of the document store against their sources
 //! - [`source`]: the databases that are read; [`report`]: what was found
 //!
 //! Everything that has to be looked at is begun at once; [`source`] bounds what a server sees of it. A database that is
@@ -20,6 +21,7 @@ mod moment;
 mod readings;
 mod references;
 pub mod report;
+mod rollups;
 mod rules;
 mod source;
 mod surplus;
@@ -48,6 +50,8 @@ pub const LEDGER_MODULE: &str = "ledger";
 /// The two databases that hold the same readings.
 const OPERATIONS: &str = "genims_operations_db";
 const PRODUCTION: &str = "genims_production";
+/// Whose books the document store sums up.
+const FINANCIAL: &str = "genims_financial_db";
 
 #[derive(Clone, Debug, Default)]
 pub struct VerifyOptions {
@@ -143,7 +147,14 @@ impl Plan<'_> {
         if self.ledger {
             names.extend([OPERATIONS, PRODUCTION]);
         }
+        if self.counts_documents() {
+            names.extend([OPERATIONS, FINANCIAL]);
+        }
         names
+    }
+
+    fn counts_documents(&self) -> bool {
+        self.counts.iter().any(|database| database.name == PRODUCTION)
     }
 }
 
@@ -187,6 +198,10 @@ async fn look(
         let (order, name) = (work.len(), format!("what reached {}", database.name));
         work.push(Box::pin(async move { (order, name, downstream::check(sources, database).await) }));
     }
+    if plan.counts_documents() {
+        let order = work.len();
+        work.push(Box::pin(async move { (order, "roll-ups".to_owned(), rollups::check(sources).await) }));
+    }
     if plan.ledger {
         let order = work.len();
         work.push(Box::pin(async move { (order, "the ledger".to_owned(), mirror::check(sources).await) }));
@@ -222,6 +237,10 @@ mod tests {
     fn a_module_needs_its_database_and_those_that_it_refers_to() {
         let erp = planned(Some("erp")).expect("a plan");
         assert!(erp.contains("genims_erp_db") && erp.contains("genims_master_db") && erp.len() < 17, "{erp:?}");
+        assert!(
+            planned(Some("production")).expect("a plan").contains("genims_financial_db"),
+            "roll-ups are of its books"
+        );
         let ledger = planned(Some(LEDGER_MODULE)).expect("a plan");
         assert_eq!(ledger.into_iter().collect::<Vec<_>>(), ["genims_operations_db", "genims_production"]);
     }

@@ -1,0 +1,34 @@
+//! The report as one HTML page: no other file, nothing from the network, fit for paper, light and dark.
+
+use super::ComplianceReport;
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "compliance.html")]
+struct Page<'a> {
+    report: &'a ComplianceReport,
+    lacking: String,
+}
+
+/// The whole page.
+pub(super) fn page(report: &ComplianceReport) -> Result<String, askama::Error> {
+    Page { report, lacking: report.lacking().join(", ") }.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_text_and_the_page_needs_nothing_else() {
+        let page = page(&super::super::tests::report()).expect("a page");
+        for part in
+            ["2026-11-30", "&#60;b&#62;=cmd", "genims_audit_db is down", "not looked at: holds", "id=\"refusals\""]
+        {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        for foreign in ["http://", "https://", "src=", "<link", "@import", "url(", "<b>"] {
+            assert!(!page.contains(foreign), "{foreign}: {page}");
+        }
+    }
+}
