@@ -76,6 +76,35 @@ const FACTORY_STAFF: [(&str, &str, &str); 5] = [
     ("Logistics planner", "Logistics", "A"),
 ];
 
+/// Who keeps the books, buys, sells and looks after the people of each factory; they belong to departments of the group. Behind all
+/// others, so that those keep their numbers.
+const OFFICE_STAFF: [(&str, &str, &str); 7] = [
+    ("Controller", "Finance", "A"),
+    ("Accountant", "Finance", "A"),
+    ("Purchasing manager", "Procurement", "A"),
+    ("Buyer", "Procurement", "A"),
+    ("Sales manager", "Sales", "A"),
+    ("Sales engineer", "Sales", "A"),
+    ("HR business partner", "Human Resources", "A"),
+];
+
+/// The factory, the line if there is one, and what the employee of this number does there.
+fn seat(layout: Layout, number: u64) -> (u64, Option<u64>, (&'static str, &'static str, &'static str)) {
+    let on_lines = u64::from(layout.size.lines) * LINE_STAFF.len() as u64;
+    let of_factories = u64::from(layout.size.factories) * FACTORY_STAFF.len() as u64;
+    let of = |staff: &[(&'static str, &'static str, &'static str)], number: u64| {
+        (number / staff.len() as u64, staff[(number % staff.len() as u64) as usize])
+    };
+    if number < on_lines {
+        let (line, staff) = of(&LINE_STAFF, number);
+        return (layout.factory_of_line(line), Some(line), staff);
+    }
+    let number = number - on_lines;
+    let (factory, staff) =
+        if number < of_factories { of(&FACTORY_STAFF, number) } else { of(&OFFICE_STAFF, number - of_factories) };
+    (factory, None, staff)
+}
+
 fn employees(layout: Layout) -> Table<'static> {
     const COLUMNS: &[&str] = &[
         "employee_id",
@@ -96,23 +125,15 @@ fn employees(layout: Layout) -> Table<'static> {
         "status",
         "created_at",
     ];
-    let on_lines = u64::from(layout.size.lines) * LINE_STAFF.len() as u64;
-    let rows = on_lines + u64::from(layout.size.factories) * FACTORY_STAFF.len() as u64;
+    let in_factory = (FACTORY_STAFF.len() + OFFICE_STAFF.len()) as u64;
+    let rows = u64::from(layout.size.lines) * LINE_STAFF.len() as u64 + u64::from(layout.size.factories) * in_factory;
     let own = move |number: u64, row: &mut Row<'_>| {
-        let (factory, line, staff) = if number < on_lines {
-            let line = number / LINE_STAFF.len() as u64;
-            (layout.factory_of_line(line), Some(line), LINE_STAFF[(number % LINE_STAFF.len() as u64) as usize])
-        } else {
-            let number = number - on_lines;
-            let factory = number / FACTORY_STAFF.len() as u64;
-            (factory, None, FACTORY_STAFF[(number % FACTORY_STAFF.len() as u64) as usize])
-        };
+        let (factory, line, (role, department, shift)) = seat(layout, number);
         let mut random = random(layout.size.seed, 5, number);
         let (first, last) = (
             FIRST_NAMES[random.random_range(0..FIRST_NAMES.len())],
             LAST_NAMES[random.random_range(0..LAST_NAMES.len())],
         );
-        let (role, department, shift) = staff;
         let hired_days = random.random_range(60..9_000_u64);
         let experience = hired_days as f64 / 365.25 + random.random_range(0.0..6.0);
         row.value(format_args!("EMP-{:05}", number + 1)).text(&factory_id(factory));
