@@ -13,9 +13,12 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const LOCK: &str = ".lock";
 const PARTIAL: &str = ".partial-";
+const CHILD_STARTS: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
 const REMOVED: &str = ".removed-";
 /// Of the time that is a backup's name.
 const NAME: &str = "%Y%m%dT%H%M%S%.3fZ";
@@ -93,12 +96,23 @@ fn lock(parent: &Path, root: &Path, database: &str) -> Result<File, BackupError>
     let path = parent.join(LOCK);
     let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = open.map_err(BackupError::write(&path))?;
-    match file.try_lock() {
+    match patiently(|| file.try_lock()) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             Err(BackupError::Busy { folder: root.display().to_string(), database: database.to_owned() })
         }
         Err(TryLockError::Error(error)) => Err(BackupError::write(&path)(error)),
+    }
+}
+
+/// A child that is just starting has what its parent had open until it is its own program: what was let go of may be locked that long.
+fn patiently(try_lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + CHILD_STARTS;
+    loop {
+        match try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(POLL),
+            tried => return tried,
+        }
     }
 }
 
@@ -194,7 +208,7 @@ impl Going {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             manifest => manifest.map_err(BackupError::write(&file))?,
         };
-        is_free(manifest.try_lock(), path)?;
+        is_free(patiently(|| manifest.try_lock()), path)?;
         Ok(Some(Self::Folder { path: path.to_owned(), parent, _locks: (locked, manifest) }))
     }
 

@@ -381,7 +381,8 @@ async fn a_bridge_that_is_not_connected_says_which_listener_it_is_and_what_to_do
     let plant = Plant::new(10);
     for version in [MqttVersion::V4, MqttVersion::V5] {
         let bridge = Running::start(broker.options(version), &plant);
-        bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 0).await;
+        // The first attempt may only teach it what the broker speaks, which it does not tell.
+        bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 1).await;
         bridge.shut_down().await;
     }
     let client_id = format!("client_id={}", NAME.client_id());
@@ -398,7 +399,8 @@ async fn a_bridge_that_the_broker_does_not_know_says_what_it_needs() {
     let plant = Plant::new(10);
     for version in [MqttVersion::V4, MqttVersion::V5] {
         let bridge = Running::start(broker.options(version), &plant);
-        bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 0).await;
+        // The first attempt may only teach it what the broker speaks, which it does not tell.
+        bridge.until(|metrics| metrics.reconnects_total.load(Ordering::Relaxed) > 1).await;
         bridge.shut_down().await;
     }
     let lines = heard.with(&["listener=plant", "set username and password or password_file"]);
