@@ -20,6 +20,9 @@ use mysql_async::prelude::Queryable;
 use std::collections::BTreeMap;
 
 const FILE: &str = "dump.sql";
+const REFUSED: &str = "refused_events";
+/// Without whose they are.
+const REFUSED_COLUMNS: &str = "log_id, log_offset, route, event, code, detail, refused_at";
 const POSITIONS: &str = "SELECT spool_id, sink, next_offset FROM genims_internal.route_positions WHERE sink = ?";
 
 pub(crate) async fn backup(work: &Work<'_>) -> Result<(String, Content), BackupError> {
@@ -231,7 +234,7 @@ async fn tables(connection: &mut MysqlConnection, database: &str) -> Result<Vec<
 fn ours(table: &str, database: &str, module: &str) -> Option<String> {
     match table {
         "schema_history" | "seed_ledger" => Some(format!("database_name = {}", literal(Engine::Mysql, database))),
-        "route_positions" | "route_gaps" | "routed_facts" | "refused_events" => Some(format!("sink = '{module}'")),
+        "route_positions" | "route_gaps" | "routed_facts" => Some(format!("sink = '{module}'")),
         _ if (table.starts_with("audit_") || table == "checklist_signatures") && module == "audit" => {
             Some("TRUE".to_owned())
         }
@@ -246,18 +249,55 @@ async fn take_over(connection: &mut MysqlConnection, scratch: &str, database: &s
         let from = [scratch, &table].map(|part| quoted(Engine::Mysql, part)).join(".");
         let to = format!("{INTERNAL_DATABASE}.{}", quoted(Engine::Mysql, &table));
         connection.query_drop(format!("CREATE TABLE IF NOT EXISTS {to} LIKE {from}")).await?;
-        let Some(ours) = ours(&table, database, module) else { continue };
-        // What an earlier build saved of refused events does not say whose they are.
-        let says = "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = ? AND table_name = ? AND column_name = 'sink'";
-        if table == "refused_events" && connection.exec_first::<i64, _, _>(says, (scratch, &table)).await? == Some(0) {
+        if table == REFUSED {
+            take_over_refused(connection, scratch, (&from, &to), module).await?;
             continue;
         }
+        let Some(ours) = ours(&table, database, module) else { continue };
         connection.query_drop("START TRANSACTION").await?;
         connection.query_drop(format!("DELETE FROM {to} WHERE {ours}")).await?;
         connection.query_drop(format!("INSERT INTO {to} SELECT * FROM {from} WHERE {ours}")).await?;
         connection.query_drop("COMMIT").await?;
     }
     Ok(())
+}
+
+/// Refused events of earlier releases do not say whose they are: those are nobody's, and come back where none is, as on a server that
+/// was lost. The table may be such a one here, in the backup, or both.
+async fn take_over_refused(
+    connection: &mut MysqlConnection,
+    scratch: &str,
+    (from, to): (&str, &str),
+    module: &str,
+) -> Result<(), Error> {
+    let saved = says_whose(connection, scratch).await?;
+    let stands = says_whose(connection, INTERNAL_DATABASE).await?;
+    let none = connection.query_first::<i64, _>(format!("SELECT COUNT(*) FROM {to}")).await? == Some(0);
+    let nobodys = match (saved, stands) {
+        (false, _) => "TRUE".to_owned(),
+        (true, true) => "sink = ''".to_owned(),
+        (true, false) => format!("sink IN ('', '{module}')"),
+    };
+    connection.query_drop("START TRANSACTION").await?;
+    if saved && stands {
+        let ours = format!("sink = '{module}'");
+        connection.query_drop(format!("DELETE FROM {to} WHERE {ours}")).await?;
+        let columns = format!("sink, {REFUSED_COLUMNS}");
+        let insert = format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from} WHERE {ours}");
+        connection.query_drop(insert).await?;
+    }
+    if none {
+        let columns = REFUSED_COLUMNS;
+        let insert = format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from} WHERE {nobodys}");
+        connection.query_drop(insert).await?;
+    }
+    connection.query_drop("COMMIT").await
+}
+
+async fn says_whose(connection: &mut MysqlConnection, database: &str) -> Result<bool, Error> {
+    let columns = "SELECT COUNT(*) FROM information_schema.columns \
+                   WHERE table_schema = ? AND table_name = ? AND column_name = 'sink'";
+    Ok(connection.exec_first::<i64, _, _>(columns, (database, REFUSED)).await? == Some(1))
 }
 
 /// The rows of each table as it is now.
@@ -292,7 +332,7 @@ mod tests {
         assert_eq!(ours("audit_seals", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("checklist_signatures", "genims_audit_db", "audit").as_deref(), Some("TRUE"));
         assert_eq!(ours("audit_seals", "genims_reporting_db", "reporting"), None);
-        assert_eq!(ours("refused_events", "genims_audit_db", "audit").as_deref(), Some("sink = 'audit'"));
+        assert_eq!(ours(REFUSED, "genims_audit_db", "audit"), None, "it is looked at more closely");
         assert_eq!(ours("change_positions", "genims_audit_db", "audit"), None);
     }
 }

@@ -219,9 +219,9 @@ impl Bench {
         self.server.is_some()
     }
 
-    /// Its pid; it runs on without us.
-    pub(crate) fn let_go(&mut self) -> u32 {
-        self.server.take().map_or(0, |server| server.id())
+    /// Its pid, where it was started; it runs on without us.
+    pub(crate) fn let_go(&mut self) -> Option<u32> {
+        self.server.take().map(|server| server.id())
     }
 }
 

@@ -4,12 +4,12 @@
 //! In: databases, the folder that `genims backup servers` writes to, a moment. Out: per database the seconds until it was there (RTO), and
 //! how old the newest moment is that is held: what a loss of the server right now would cost (RPO).
 
-use super::{FOLLOWED, none_held, of_server};
+use super::{FOLLOWED, none_held, of_server, told_by};
 use crate::drill::{copy_of, remove};
 use crate::encryption::Identities;
 use crate::errors::BackupError;
 use crate::location;
-use crate::servers::{archive, place};
+use crate::servers::{HeldSpan, archive, place};
 use crate::task::RestoreRequest;
 use chrono::{DateTime, Utc};
 use genims_databases::{Database, DatabaseError, Engine, Environment, Registry};
@@ -83,7 +83,9 @@ pub async fn run(
 fn newest(from: &Path, engine: Engine, place: &str) -> Result<DateTime<Utc>, BackupError> {
     let archives = archive::below(from, engine)?;
     let held = of_server(from, &archives, place)?;
-    let newest = held.iter().filter_map(|archive| archive.held().last().map(|span| span.until)).max();
+    // As finely as the server's log tells moments; one that lies before its copy by that is not reached.
+    let reached = |span: HeldSpan| Some(told_by(engine, span.until)).filter(|until| *until >= span.from);
+    let newest = held.iter().flat_map(|archive| archive.held()).filter_map(reached).max();
     newest.ok_or_else(|| none_held(from))
 }
 
@@ -140,7 +142,7 @@ impl Drill<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::servers::archive::tests::{at, keep};
+    use crate::servers::archive::tests::{at, keep, keep_until};
     use crate::servers::archive::{BASE, LOG};
 
     #[test]
@@ -154,6 +156,20 @@ mod tests {
         keep(&server, LOG, 9, 12, Some(12));
         keep(&server, LOG, 20, 30, Some(30));
         assert_eq!(found().expect("held"), at(12));
+    }
+
+    /// MariaDB's log tells whole seconds: a part that ends in the second of its copy reaches no moment behind it.
+    #[test]
+    fn a_moment_that_the_log_cannot_tell_from_its_copy_is_not_held() {
+        let root = tempfile::tempdir().expect("a folder");
+        let server = root.path().join("mariadb-7");
+        let found = || newest(root.path(), Engine::Mysql, "h:1");
+        let ms = |ms| at(1) + chrono::TimeDelta::milliseconds(ms);
+        keep_until(&server, BASE, (0, 1), Some(ms(300)));
+        keep_until(&server, LOG, (0, 9), Some(ms(350)));
+        assert!(found().expect_err("none").to_string().contains("genims backup servers"));
+        keep_until(&server, LOG, (9, 12), Some(ms(1_700)));
+        assert_eq!(found().expect("held"), ms(1_000));
     }
 
     #[tokio::test]

@@ -225,7 +225,15 @@ pub(crate) mod tests {
 
     /// A copy, or a part of the log, from one position to another.
     pub(crate) fn keep(folder: &Path, kind: &str, from: u64, to: u64, until: Option<i64>) -> PathBuf {
-        let until = until.map(at);
+        keep_until(folder, kind, (from, to), until.map(at))
+    }
+
+    pub(crate) fn keep_until(
+        folder: &Path,
+        kind: &str,
+        (from, to): (u64, u64),
+        until: Option<DateTime<Utc>>,
+    ) -> PathBuf {
         let begun_at = at(i64::try_from(to).expect("small"));
         let partial = Partial::begin(folder, kind, begun_at).expect("begun");
         let span = LogSpan { history: "00000001".to_owned(), from, to, until, segment_bytes: 4 };

@@ -13,7 +13,7 @@ use genims_dev::{SERVER_DATA, Stack, StackOptions};
 use genims_terminal::say;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use steps::Steps;
+use steps::{BACKUPS, Steps};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
@@ -26,7 +26,7 @@ pub(crate) struct DemoArgs {
     /// Leave everything running at the end
     #[arg(long)]
     keep: bool,
-    /// TLS for all connections, by an authority that the demo makes
+    /// TLS for all connections of genims and loadtest, by an authority that the demo makes
     #[arg(long)]
     tls: bool,
     /// Folder of the demo's servers and data
@@ -42,12 +42,21 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     match Stack::open(&args.dir)? {
         Some(_) if args.keep => {}
         // New databases begin with a new log: an earlier demo's would bring its readings into them.
-        Some(old) => old.delete(None)?,
-        None => delete_log(&args.dir)?,
+        Some(old) => {
+            old.delete(None)?;
+            delete_rest(&args.dir)?;
+        }
+        None => delete_rest(&args.dir)?,
     }
     announce("starting private PostgreSQL, MariaDB, MongoDB and mosquitto");
     let stack = Stack::start(&StackOptions { dir: args.dir.clone(), ..StackOptions::default() })?;
-    let mut steps = Steps::new(tools, &stack, &args.dir, args.tls)?;
+    let mut steps = match Steps::new(tools, &stack, &args.dir, args.tls) {
+        Ok(steps) => steps,
+        Err(error) => {
+            stack.stop()?;
+            return Err(error);
+        }
+    };
     let outcome = steps.all(args.seconds);
     let result = outcome.and_then(|parts| {
         let report = report::Figures::of(&parts)?;
@@ -66,7 +75,10 @@ pub(crate) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         steps.stop_server();
         announce("stopping the servers and deleting the demo's data");
         match &result {
-            Ok(true) => stack.delete(None)?,
+            Ok(true) => {
+                stack.delete(None)?;
+                delete_rest(&args.dir)?;
+            }
             _ => {
                 stack.stop()?;
                 say!("    kept for a look: {}", args.dir.display());
@@ -84,15 +96,18 @@ fn dashboard(url: &str, kept: bool) -> String {
     format!("Dashboard: {url}/{how}")
 }
 
-/// What a demo left whose databases are gone.
-fn delete_log(folder: &Path) -> anyhow::Result<()> {
-    let data = folder.join(SERVER_DATA);
-    match std::fs::remove_dir_all(&data) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot delete {}", data.display()))
+/// The log and the backups that a demo leaves whose databases are gone.
+fn delete_rest(folder: &Path) -> anyhow::Result<()> {
+    for rest in [SERVER_DATA, BACKUPS] {
+        let rest = folder.join(rest);
+        match std::fs::remove_dir_all(&rest) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot delete {}", rest.display()));
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ impl Figures {
             && self.count("committed_mongodb") == acked
             && self.0["identity_holds"] == true
             && self.0["parts"]["verify"]["passed"] == true
+            && self.0["readiness"]["drill"]["failed"].as_array().is_some_and(Vec::is_empty)
     }
 
     pub(super) fn print(&self) {

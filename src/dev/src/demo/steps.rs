@@ -12,6 +12,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+/// In the demo's folder.
+pub(super) const BACKUPS: &str = "backups";
+
 pub(super) struct Steps {
     bench: Bench,
 }
@@ -49,7 +52,7 @@ impl Steps {
 
     /// Each database saved and brought back beside itself, then all that must hold before a plant goes live.
     fn readiness(&self) -> anyhow::Result<Value> {
-        let backups = self.bench.folder().join("backups");
+        let backups = self.bench.folder().join(BACKUPS);
         let backups = backups.to_string_lossy();
         announce("genims drill");
         let drill = self.told(&["drill", "--to", &backups, "--json"])?;
@@ -159,7 +162,10 @@ impl Steps {
         let pid = self.bench.let_go();
         let addresses = self.bench.addresses;
         say!("\nEverything is left running:");
-        say!("    genims serve, pid {pid}");
+        match pid {
+            Some(pid) => say!("    genims serve, pid {pid}"),
+            None => say!("    but genims serve, which had not been started yet"),
+        }
         say!("    mqtt {}  tcp {}  line {}", addresses.mqtt, addresses.tcp, addresses.line);
         say!("    {}", stack.postgres_url("genims_operations_db"));
         say!("    {}", stack.mongodb_url());
@@ -167,6 +173,10 @@ impl Steps {
             say!("    TLS everywhere; whoever connects has to trust {}", authority.display());
         }
         let folder = self.bench.folder().display();
-        say!("Stop it with:\n    kill {pid}\n    genims-dev down --dir {folder} --delete");
+        say!("Stop it with:");
+        if let Some(pid) = pid {
+            say!("    kill {pid}");
+        }
+        say!("    genims-dev down --dir {folder} --delete");
     }
 }

@@ -52,6 +52,9 @@ pub(super) fn hourly(lab: &mut Lab) -> anyhow::Result<Vec<Figure>> {
     let runs = json(&lab.genims(&[&["etl", "run", "--json"][..], jobs.as_slice()].concat())?)?;
     let seconds = begun.elapsed().as_secs_f64();
     let sum = |key: &str| runs.as_array().into_iter().flatten().filter_map(|run| run[key].as_u64()).sum::<u64>();
+    if sum("days") == 0 {
+        bail!("no hourly job had a day to compute: the server's own schedule was at them; try again");
+    }
     let settings = format!(
         "after config/loadtest/{PLAN} for {SECONDS} s; {} jobs, {} days, {} rows read, {} computed",
         jobs.len(),

@@ -13,6 +13,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PLAN: &str = "routed_peak.toml";
+/// The least of what storing takes beyond sending, where more is offered than can be stored.
+const STORED_LATER: f64 = 1.15;
 /// Those on the server that is stopped.
 const ON_MARIADB: [&str; 3] = ["audit", "reporting", "analytics"];
 
@@ -109,7 +111,20 @@ fn stored_per_s(lab: &mut Lab, case: Case, round: u32) -> anyhow::Result<f64> {
     if case != Case::WithoutRoutes && routed_rows(&stats) == 0 {
         bail!("no event of {} became a row: its cost cannot be seen", load.name);
     }
+    if case == Case::WithoutRoutes {
+        is_beyond(&report)?;
+    }
     report["readings_per_s"].as_f64().filter(|rate| *rate > 0.0).context("the report has no rate")
+}
+
+/// Where all that is offered is stored as it comes, the rate is that of the offer, and nothing can cost any of it.
+fn is_beyond(report: &Value) -> anyhow::Result<()> {
+    let seconds = |key: &str| report[key].as_f64().with_context(|| format!("the report has no {key}"));
+    let (whole, sent) = (seconds("seconds")?, seconds("send_seconds")?);
+    if whole < STORED_LATER * sent {
+        bail!("all was stored {whole:.1} s after the begin, sent in {sent:.1} s: raise the rates of {PLAN}");
+    }
+    Ok(())
 }
 
 /// What a route has made of events since the server started.
@@ -155,6 +170,13 @@ mod tests {
             |name: &str, lag: u64| json!({ "server_stats": { "sinks": [{ "name": name, "lag_records": lag }] } });
         assert!(somebody_waits(&report("audit", 3)).is_ok());
         assert!(somebody_waits(&report("audit", 0)).is_err() && somebody_waits(&report("erp", 3)).is_err());
+    }
+
+    #[test]
+    fn what_is_stored_as_it_comes_measures_nothing() {
+        let report = |seconds: f64| json!({ "seconds": seconds, "send_seconds": 6.0 });
+        assert!(is_beyond(&report(12.0)).is_ok());
+        assert!(is_beyond(&report(6.5)).is_err() && is_beyond(&json!({})).is_err());
     }
 
     #[test]

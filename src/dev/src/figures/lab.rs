@@ -72,10 +72,17 @@ impl Lab {
         let servers = vec![Server::Postgres, Server::Mariadb, Server::Mongodb];
         let stack = Stack::start(&StackOptions { dir: folder.to_owned(), servers, ..StackOptions::default() })?;
         let folder = stack.folder().to_owned();
-        let bench = Bench::new(tools, &stack, &folder)?.apart();
+        let bench = match Bench::new(tools, &stack, &folder) {
+            Ok(bench) => bench.apart(),
+            Err(error) => {
+                stack.stop()?;
+                return Err(error);
+            }
+        };
         let lab = Self { stack, bench, tls, root };
         if let Err(error) = lab.fill(scale) {
-            lab.leave()?;
+            // Why it is left matters more than what may be left of it.
+            let _ = lab.leave();
             return Err(error);
         }
         Ok(lab)

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &FiguresArgs) -> anyhow::Result<ExitCode> {
     let mut results = Results::default();
     for (scale, measures) in [("small", small), ("medium", medium)] {
         if !measures.is_empty() {
-            on_platform(&args.dir.join(scale), scale, &measures, args.rounds, &mut results)?;
+            on_platform(&args.dir.join(scale), scale, &measures, args.rounds, &mut results);
         }
     }
     results.seconds = began.elapsed().as_secs_f64();
@@ -78,19 +78,13 @@ pub(crate) fn run(args: &FiguresArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// All measures of one scale, on one platform, which stays for a look where one of them failed.
-fn on_platform(
-    folder: &Path,
-    scale: &str,
-    measures: &[Measure],
-    rounds: u32,
-    results: &mut Results,
-) -> anyhow::Result<()> {
+fn on_platform(folder: &Path, scale: &str, measures: &[Measure], rounds: u32, results: &mut Results) {
     let failed_before = results.failed.len();
     let mut lab = match Lab::open(folder, scale) {
         Ok(lab) => lab,
         Err(error) => {
             results.enter(measures, Err(error));
-            return Ok(());
+            return;
         }
     };
     let (ingest, others): (Vec<Measure>, Vec<Measure>) =
@@ -112,11 +106,15 @@ fn on_platform(
         };
         results.enter(&[measure], found);
     }
-    if results.failed.len() == failed_before {
-        return lab.close();
+    let ended = if results.failed.len() == failed_before {
+        lab.close()
+    } else {
+        say!("    kept for a look: {}", folder.display());
+        lab.leave()
+    };
+    if let Err(error) = ended {
+        results.enter(&[], Err(error.context(format!("what was started in {} does not end", folder.display()))));
     }
-    say!("    kept for a look: {}", folder.display());
-    lab.leave()
 }
 
 /// What could not be measured.
@@ -143,7 +141,10 @@ impl Results {
             }
             Err(error) => {
                 let failed = Failed { names: measures.iter().map(|one| name(*one)).collect(), error: told(&error) };
-                say!("{}: NOT MEASURED: {}", failed.names.join(", "), failed.error);
+                match failed.names[..] {
+                    [] => say!("NOT ENDED: {}", failed.error),
+                    _ => say!("{}: NOT MEASURED: {}", failed.names.join(", "), failed.error),
+                }
                 self.failed.push(failed);
             }
         }
@@ -165,7 +166,11 @@ impl Results {
         };
         let told: Vec<String> =
             [told("MISSED", &missed), told("NOT MEASURED", &failed)].into_iter().flatten().collect();
-        if told.is_empty() { "All bounds hold.".to_owned() } else { told.join("; ") }
+        match told[..] {
+            [] if self.failed.is_empty() => "All bounds hold.".to_owned(),
+            [] => "All bounds hold, but not all has ended: see above.".to_owned(),
+            _ => told.join("; "),
+        }
     }
 
     fn write(&self, path: &Path) -> anyhow::Result<()> {

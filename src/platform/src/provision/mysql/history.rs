@@ -121,7 +121,11 @@ pub(super) async fn create(connection: &mut MysqlConnection) -> Result<(), Error
         connection.query_drop(table).await?;
     }
     if connection.query_first::<i64, _>(REFUSED_WITHOUT_SINK).await? == Some(1) {
-        connection.query_drop(REFUSED_BY_SINK).await?;
+        match connection.query_drop(REFUSED_BY_SINK).await {
+            // Another database of this server, which is provisioned at the same time, was first.
+            Err(error) if mysql_code(&error) == Some(1060) => {}
+            done => done?,
+        }
     }
     Ok(())
 }
