@@ -78,6 +78,25 @@ pub(super) fn hours_are_computed(plant: &Plant) {
         .platform
         .execute(OPERATIONS, "UPDATE machine_faults SET fault_start_time = fault_start_time - interval '1 hour'");
     plant.days("machine_summary");
+    what_is_below_zero_counts_as_nothing(plant, next);
+}
+
+/// A counter that wrapped and a transformer the wrong way round: the hour is stored, as if they had said nothing.
+fn what_is_below_zero_counts_as_nothing(plant: &Plant, next: NaiveDate) {
+    plant.platform.execute(
+        OPERATIONS,
+        &format!(
+            "INSERT INTO scada_machine_data (machine_id, line_id, factory_id, timestamp, machine_state, parts_produced_cumulative, parts_rejected_shift, \
+             energy_consumed_kwh, power_consumption_kw) VALUES ('M1', 'L1', 'F1', '{next} 00:04:00', 'IDLE', 5, 0, 7, 2), \
+             ('M1', 'L1', 'F1', '{next} 00:05:00', 'IDLE', -32768, -1, -1, -3.2)"
+        ),
+    );
+    assert!(plant.days("machine_summary") > 0);
+    let last = documents(plant, HOURS).pop().unwrap();
+    assert_eq!(told(&last, &["snapshot_count", "produced", "rejected"]), "4 25 0");
+    assert_eq!((last.get_f64("energy_kwh").unwrap(), last.get_f64("peak_power_kw").unwrap()), (0.0, 2.0));
+    plant.platform.execute(OPERATIONS, &format!("DELETE FROM scada_machine_data WHERE timestamp >= '{next} 00:04:00'"));
+    plant.days("machine_summary");
 }
 
 /// Half past one in Pune is four o'clock of the day before in New York.
@@ -103,14 +122,30 @@ pub(super) fn days_are_those_of_the_plant(plant: &Plant) {
         let found: Vec<String> = documents(plant, DAYS).iter().map(|one| told(one, &fields)).collect();
         assert_eq!(found, [said(named, local)], "one document, on its day: {zone}");
     }
+    // Who typed a quantity below zero takes nothing from the day, and stops nobody's.
+    plant.platform.execute(
+        OPERATIONS,
+        &format!(
+            "INSERT INTO production_runs (run_id, line_id, factory_id, product_id, run_start_time, run_end_time, target_quantity, actual_quantity, rejected_quantity, \
+             scrapped_quantity, oee_percentage, shift_id) VALUES ('R2', 'L1', 'F1', 'P1', '{day} 22:00', '{day} 23:00', -3, -7, -1, -2, -5, 'S1')"
+        ),
+    );
+    plant.days("daily_production");
+    let found: Vec<String> = documents(plant, DAYS)
+        .iter()
+        .map(|one| told(one, &["run_count", "produced", "good_quantity", "planned_quantity", "availability"]))
+        .collect();
+    assert_eq!(found, ["2 50 45 60 -"], "and what no run says is not known");
+    plant.platform.execute(OPERATIONS, "DELETE FROM production_runs WHERE run_id = 'R2'");
+    plant.days("daily_production");
 }
 
 /// A job that loses a run on its way changes nothing, and leaves nothing.
 pub(super) fn what_disagrees_is_refused(plant: &Plant) {
     let folder = plant.harness.folder("jobs-of-documents");
     let good = include_str!("../../../config/etl/daily_production.toml");
-    let made = "coalesce(r.actual_quantity, 0) AS produced";
-    let bad = good.replace(made, "coalesce(r.actual_quantity, 0) - 7 AS produced");
+    let made = "greatest(coalesce(r.actual_quantity, 0), 0) AS produced";
+    let bad = good.replace(made, "greatest(coalesce(r.actual_quantity, 0), 0) - 7 AS produced");
     assert_ne!(good, bad);
     std::fs::write(folder.join("daily_production.toml"), bad).unwrap();
     let (folder, day, before) = (folder.display().to_string(), plant.day.to_string(), documents(plant, DAYS));

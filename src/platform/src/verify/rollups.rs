@@ -50,7 +50,7 @@ const ROLL_UPS: [RollUp; 3] = [
         collection: "daily_production_summary",
         job: "daily_production",
         source: OPERATIONS,
-        sql: "SELECT line_id, concat_ws(' ', sum(coalesce(actual_quantity, 0)), count(*)) FROM production_runs
+        sql: "SELECT line_id, concat_ws(' ', sum(greatest(coalesce(actual_quantity, 0), 0)), count(*)) FROM production_runs
               GROUP BY line_id HAVING max(greatest(created_at, updated_at)) <= {seeded}",
         stages: || of_two("$line_id", ["$produced", "$run_count"]),
     },
