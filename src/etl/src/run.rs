@@ -1,7 +1,10 @@
 //! One run of a job, from the lease to the log.
 //!
-//! Enters: a job, why it runs, the moment. Leaves: what was done, in the log as well. Invariants: groups of days are stored oldest first,
-//! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
+//! Enters: a job, why it runs, the moment. Leaves: what was done, in the log as well. Invariants: groups of days are stored oldest first;
+//! what a day looked like is noted when it and every day that it changes are stored, so a run that ends in the middle goes on there the
+//! next time.
+
+mod owed;
 
 use crate::bookkeeping::{Digests, Done, JobBookkeeping, Lease, RunKind, WHOLE_TABLE};
 use crate::days::{self, Span};
@@ -15,17 +18,13 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
+use owed::{DAY_OF_RUN, Mark, a_whole_table_differs, dirty, kept, known, reached, settled, under_way};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run that takes longer is given up.
 const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(4 * 3_600);
 /// Days that a backfill may name.
 const BACKFILL_DAYS_MAX: i64 = 3_660;
-/// What the bookkeeping calls the day of the run, for jobs to which it matters: of one that says `:today` it concerns all days, of one
-/// whose days reach onward it is the last that was computed.
-const DAY_OF_RUN: &str = "today";
-/// What it calls days that may go on somewhere, for documents, which say whether they are final.
-const UNDER_WAY: &str = "under way";
 
 /// Where the databases are.
 #[derive(Clone)]
@@ -190,17 +189,20 @@ async fn work(
     run.clean(run_id).await?;
     let found = run.look(request.backfill, done.deep).await?;
     let total = found.groups.iter().map(Span::days).sum::<i64>();
-    for group in &found.groups {
+    for (at, group) in found.groups.iter().enumerate() {
         show(&format!("{}: {} to {}, {} of {total} days", job.name, group.first, group.last, done.days));
         let stored = run.group(*group, done).await;
         let cleared = run.target.clear().await;
         stored?;
         cleared?;
-        run.note(&found, Some(*group)).await?;
+        // Of a backfill that stores days without those that they change the next run does both.
+        if request.backfill.is_none() || !(job.neighbours || job.onward) {
+            run.note_stored(&found, at).await?;
+        }
         done.days += group.days().unsigned_abs();
     }
     // Days that a backfill does not name keep what they owe to a changed table.
-    if request.backfill.is_some() { Ok(()) } else { run.note(&found, None).await }
+    if request.backfill.is_some() { Ok(()) } else { run.note(&found, |day| day == WHOLE_TABLE, &[]).await }
 }
 
 /// The first day of which every watched source still keeps all rows; `None` where they are kept for good.
@@ -212,17 +214,6 @@ fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<Naiv
         latest = latest.max(kept);
     }
     Ok(latest)
-}
-
-/// The days with rows that are not over in all zones: once they are, they look otherwise, whether or not anything came.
-fn under_way(now: &Digests, today: NaiveDate) -> Digests {
-    let going = now.keys().map(|(_, day)| *day).filter(|day| *day >= today - Duration::days(1));
-    going.map(|day| ((UNDER_WAY.to_owned(), day), "going".to_owned())).collect()
-}
-
-fn kept(mut days: BTreeSet<NaiveDate>, from: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
-    days.retain(|day| from.is_none_or(|from| *day >= from));
-    days
 }
 
 /// Every source that a job asks.
@@ -300,46 +291,26 @@ impl Run<'_> {
         }
     }
 
-    /// Notes what the days of a group look like; at the end, what whole tables look like.
-    async fn note(&self, found: &Found, group: Option<Span>) -> Result<(), EtlError> {
-        let is_of = |day: NaiveDate| match group {
-            Some(span) => span.contains(day) && found.first.is_none_or(|first| day >= first),
-            None => day == WHOLE_TABLE,
-        };
-        let keys: BTreeSet<&(String, NaiveDate)> =
-            found.now.keys().chain(found.stored.keys()).filter(|(_, day)| is_of(*day)).collect();
-        let noted: Vec<_> = keys.into_iter().map(|key| (key, found.now.get(key))).collect();
-        self.bookkeeping.note(&self.given.job.name, &noted).await
+    /// Notes what days look like that a stored group has settled.
+    async fn note_stored(&self, found: &Found, at: usize) -> Result<(), EtlError> {
+        let job = self.given.job;
+        let known = job.neighbours.then(|| known(&found.now, &found.stored));
+        let before = settled(&found.groups, at, known.as_deref());
+        let days = settled(&found.groups, at + 1, known.as_deref());
+        let is_settled = |day: &NaiveDate| days.contains(day) && !before.contains(day);
+        let is_of = |day: NaiveDate| is_settled(&day) && found.first.is_none_or(|first| day >= first);
+        let marks = if job.onward { reached(&found.groups, &found.now, at) } else { Vec::new() };
+        self.note(found, is_of, &marks).await
     }
-}
 
-/// The days with rows, of each watch.
-fn known(now: &Digests, stored: &Digests) -> Vec<BTreeSet<NaiveDate>> {
-    let mut known: BTreeMap<&str, BTreeSet<NaiveDate>> = BTreeMap::new();
-    for (watch, day) in now.keys().chain(stored.keys()).filter(|(_, day)| *day != WHOLE_TABLE) {
-        known.entry(watch).or_default().insert(*day);
+    /// Notes what some of the days look like, or a whole table; `marks` come in the place of what was found.
+    async fn note(&self, found: &Found, is_of: impl Fn(NaiveDate) -> bool, marks: &[Mark]) -> Result<(), EtlError> {
+        let keys = found.now.keys().chain(found.stored.keys()).filter(|(_, day)| is_of(*day));
+        let mut noted: BTreeMap<&(String, NaiveDate), Option<&String>> =
+            keys.map(|key| (key, found.now.get(key))).collect();
+        noted.extend(marks.iter().map(|(key, digest)| (key, digest.as_ref())));
+        self.bookkeeping.note(&self.given.job.name, &noted.into_iter().collect::<Vec<_>>()).await
     }
-    known.into_values().collect()
-}
-
-/// Whether a table of which no day is known, or the day of the run, is another than when all was stored.
-fn a_whole_table_differs(now: &Digests, stored: &Digests) -> bool {
-    let mut whole = now.keys().chain(stored.keys()).filter(|(_, day)| *day == WHOLE_TABLE);
-    whole.any(|key| now.get(key) != stored.get(key))
-}
-
-/// The days that look otherwise than when they were stored; all of them when a whole table does.
-fn dirty(now: &Digests, stored: &Digests, first: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
-    let differs: BTreeSet<NaiveDate> = now
-        .keys()
-        .chain(stored.keys())
-        .filter(|key| now.get(*key) != stored.get(*key))
-        .map(|(_, day)| *day)
-        .filter(|day| *day == WHOLE_TABLE || first.is_none_or(|first| *day >= first))
-        .collect();
-    let all = a_whole_table_differs(now, stored);
-    let days = now.keys().chain(stored.keys()).map(|(_, day)| *day);
-    days.filter(|day| *day != WHOLE_TABLE && (all || differs.contains(day))).collect()
 }
 
 #[cfg(test)]
@@ -348,20 +319,6 @@ mod tests {
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a day")
-    }
-
-    fn digests(given: &[(&str, NaiveDate, &str)]) -> Digests {
-        given.iter().map(|(watch, day, digest)| (((*watch).to_owned(), *day), (*digest).to_owned())).collect()
-    }
-
-    #[test]
-    fn a_day_is_dirty_when_it_came_changed_or_went() {
-        let [one, two, three, four] = ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"].map(day);
-        let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("b", two, "1"), ("a", three, "1")]);
-        let now = digests(&[("a", one, "1"), ("a", two, "1"), ("b", two, "2"), ("a", four, "1")]);
-        assert_eq!(dirty(&now, &stored, None), BTreeSet::from([two, three, four]));
-        assert_eq!(dirty(&now, &stored, Some(four)), BTreeSet::from([four]));
-        assert_eq!(dirty(&now, &now, None), BTreeSet::new());
     }
 
     #[test]
@@ -379,25 +336,5 @@ mod tests {
         let days = BTreeSet::from(["2026-01-01", "2026-01-02"].map(day));
         assert_eq!(kept(days.clone(), Some(day("2026-01-02"))), BTreeSet::from([day("2026-01-02")]));
         assert_eq!(kept(days.clone(), None), days);
-    }
-
-    #[test]
-    fn a_day_is_computed_once_more_when_it_is_over() {
-        let [one, two, three] = ["2026-01-01", "2026-01-02", "2026-01-03"].map(day);
-        let rows = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
-        let on = |today: NaiveDate| rows.clone().into_iter().chain(under_way(&rows, today)).collect::<Digests>();
-        assert_eq!(dirty(&on(two), &on(two), None), BTreeSet::new());
-        assert_eq!(dirty(&on(three), &on(two), None), BTreeSet::from([one]));
-        assert_eq!(dirty(&on(day("2026-02-01")), &on(two), None), BTreeSet::from([one, two]));
-        assert_eq!(on(day("2026-02-01")), rows);
-    }
-
-    #[test]
-    fn a_changed_table_makes_all_days_dirty() {
-        let [one, two] = ["2026-01-01", "2026-01-02"].map(day);
-        let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
-        let now = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "2")]);
-        assert_eq!(dirty(&now, &stored, None), BTreeSet::from([one, two]));
-        assert!(a_whole_table_differs(&now, &stored) && !a_whole_table_differs(&now, &now));
     }
 }
