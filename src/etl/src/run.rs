@@ -205,7 +205,7 @@ async fn work(
     if request.backfill.is_some() { Ok(()) } else { run.note(&found, |day| day == WHOLE_TABLE, &[]).await }
 }
 
-/// The first day of which every watched source still keeps all rows; `None` where they are kept for good.
+/// The first day of which every watched source still keeps all rows from which it is computed; `None` where they are kept for good.
 fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<NaiveDate>, EtlError> {
     let mut latest = None;
     for watch in job.watches.iter().filter(|watch| watch.at.is_some()) {
@@ -213,7 +213,13 @@ fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<Naiv
         let kept = Duration::from_std(kept).ok().and_then(|kept| today.checked_sub_signed(kept));
         latest = latest.max(kept);
     }
-    Ok(latest)
+    Ok(latest.map(|from| whole_from(job, from)))
+}
+
+/// Of a month without its first days, and of a day without the one beside it, half is gone.
+fn whole_from(job: &Job, from: NaiveDate) -> NaiveDate {
+    let from = if job.neighbours { from.succ_opt().unwrap_or(from) } else { from };
+    if job.months { days::month_begins(from) } else { from }
 }
 
 /// Every source that a job asks.
@@ -278,7 +284,11 @@ impl Run<'_> {
             days = days::onward(&days, today);
         }
         if let Some(span) = backfill {
-            days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
+            days = kept(span.first.iter_days().take_while(|day| *day <= span.last).collect(), self.kept_from);
+            if let Some(from) = self.kept_from.filter(|from| span.first < *from) {
+                let left = "are left as they were computed, for their sources do not keep all rows of them any more";
+                (self.show)(&format!("{}: days before {from} {left}", job.name));
+            }
         }
         if job.months { days::months(&days) } else { days::groups(&days) }
     }
@@ -333,6 +343,10 @@ mod tests {
         // Three years of readings and snapshots; of what has no days none goes.
         assert!(from("machine_summary").is_some_and(|kept| kept < day("2027-01-02") && kept > day("2026-12-20")));
         assert_eq!(from("dimensions"), None);
+        // What is half gone at the border stays, too: the first day of those beside it, the days of a month that has begun.
+        let whole = |job: &str| whole_from(crate::job::named(&jobs, job).expect("a job"), day("2027-01-15"));
+        let borders = ["fault_facts", "machine_summary", "financial_summary"].map(whole);
+        assert_eq!(borders, ["2027-01-15", "2027-01-16", "2027-02-01"].map(day));
         let days = BTreeSet::from(["2026-01-01", "2026-01-02"].map(day));
         assert_eq!(kept(days.clone(), Some(day("2026-01-02"))), BTreeSet::from([day("2026-01-02")]));
         assert_eq!(kept(days.clone(), None), days);
