@@ -198,6 +198,7 @@ fn what_changes_is_stored(harness: &'static Harness) {
     documents::days_are_those_of_the_plant(&plant);
     documents::what_disagrees_is_refused(&plant);
     documents::what_counted_is_brought_to_its_place(&plant);
+    documents::what_is_gone_takes_no_day_along(&plant);
     what_was_missed_is_made_up_for(&plant);
 }
 

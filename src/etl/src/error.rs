@@ -25,6 +25,12 @@ pub enum EtlError {
     #[error("job {job} lost its lease in {database}; nothing of this group of days was stored; run it again")]
     LeaseLost { job: String, database: String },
 
+    #[error(
+        "job {job}: another run took over what this one was bringing to its place, for this one had lost its lease; that run \
+         brings it there: look at `genims etl status`, and run the job again if none succeeded since"
+    )]
+    TakenOver { job: String },
+
     #[error("{what}: {source}; look at its SQL in config/etl")]
     Statement { what: String, source: DatabaseError },
 

@@ -84,14 +84,11 @@ impl JobTarget {
         Ok(Self::Rows(TargetDatabase::open(MysqlSettings::from_environment(database, environment)?, run_id).await?))
     }
 
-    /// Ends what a killed run left half done, and tells what staging tables are there, by run.
+    /// What staging tables are there, by run.
     async fn leftovers(&mut self) -> Result<BTreeMap<i64, Vec<String>>, EtlError> {
         match self {
             Self::Rows(target) => target.leftovers().await,
-            Self::Documents(target) => {
-                target.settle().await?;
-                target.leftovers().await
-            }
+            Self::Documents(target) => target.leftovers().await,
         }
     }
 
@@ -235,14 +232,28 @@ fn databases(job: &Job) -> BTreeSet<&str> {
 }
 
 impl Run<'_> {
-    /// Drops what runs of this job left that were killed.
+    /// Ends what a killed run of this job left half done, and drops what such runs left.
     async fn clean(&mut self, run_id: i64) -> Result<(), EtlError> {
+        if let JobTarget::Documents(target) = &self.target
+            && let Some((lost, span)) = target.settle().await?
+        {
+            self.forget(span).await?;
+            target.give_up(lost).await?;
+        }
         let found = self.target.leftovers().await?;
         let runs: Vec<i64> = found.keys().copied().filter(|run| *run != run_id).collect();
         for run in self.bookkeeping.ended(&self.given.job.name, &runs).await? {
             self.target.drop_staging(found.get(&run).map_or(&[], Vec::as_slice)).await?;
         }
         Ok(())
+    }
+
+    /// Lets days look as if they had never been stored.
+    async fn forget(&self, span: Span) -> Result<(), EtlError> {
+        let job = &self.given.job.name;
+        let stored = self.bookkeeping.digests(job).await?;
+        let digests: Vec<_> = stored.keys().filter(|(_, day)| span.contains(*day)).map(|key| (key, None)).collect();
+        self.bookkeeping.note(job, &digests).await
     }
 
     /// Compares what days look like with what they looked like.

@@ -169,10 +169,7 @@ pub(super) fn what_counted_is_brought_to_its_place(plant: &Plant) {
          (990001, 'daily_production', 'manual', 'abandoned'), (990002, 'daily_production', 'manual', 'abandoned')",
     );
     one.insert("scrapped", 3_i64);
-    let swap = doc! {
-        "_id": "daily_production", "run_id": 990_001_i64, "first": day.to_string(), "last": day.to_string(),
-        "tables": [{ "name": DAYS, "window": "production_date" }],
-    };
+    let swap = swap(990_001, day);
     plant.harness.block_on(async {
         let internal = store(plant, INTERNAL).await;
         let staging = |run: i64| internal.collection::<Document>(&format!("etl_{run}_{DAYS}"));
@@ -193,6 +190,30 @@ pub(super) fn what_counted_is_brought_to_its_place(plant: &Plant) {
         plant.etl(&["backfill", "daily_production", "--from", &day.to_string(), "--to", &day.to_string()]);
     assert!(success, "{report:?}");
     assert_eq!(told(&documents(plant, DAYS)[0], &["scrapped"]), "-", "computed anew");
+}
+
+fn swap(run_id: i64, day: NaiveDate) -> Document {
+    doc! {
+        "_id": "daily_production", "run_id": run_id, "first": day.to_string(), "last": day.to_string(),
+        "tables": [{ "name": DAYS, "window": "production_date" }],
+    }
+}
+
+/// A swap without its staging collection, as a restored `genims_internal` may have it: no day is emptied, and what it covered is computed.
+pub(super) fn what_is_gone_takes_no_day_along(plant: &Plant) {
+    let day = plant.day;
+    let swaps = || async { store(plant, INTERNAL).await.collection::<Document>("etl_swaps") };
+    plant.harness.block_on(async {
+        swaps().await.insert_one(swap(990_003, day)).await.unwrap();
+        let days = store(plant, "genims_production").await.collection::<Document>(DAYS);
+        let edited = days.update_one(doc! { "production_date": midnight(day) }, doc! { "$set": { "scrapped": 3_i64 } });
+        assert_eq!(edited.await.unwrap().modified_count, 1);
+    });
+    assert!(plant.days("daily_production") > 0);
+    let found: Vec<String> = documents(plant, DAYS).iter().map(|one| told(one, &["_id", "scrapped"])).collect();
+    assert_eq!(found, [format!("L1 P1 {day}T00:00:00Z -")]);
+    let left = plant.harness.block_on(async { swaps().await.count_documents(doc! {}).await.unwrap() });
+    assert_eq!(left, 0);
 }
 
 /// The rule of each collection, and a number of it that counts.
