@@ -2,8 +2,13 @@
 
 use super::{MASTER, OPERATIONS, Plant};
 use crate::harness::Harness;
-use crate::seeding::seeded_in_the_past;
+use crate::platform::Platform;
+use crate::seeding::{ORDINARY, seeded_in_the_past};
 use chrono::{Days, NaiveDate};
+use genims_databases::{Environment, Registry};
+use genims_etl::bookkeeping::RunKind;
+use genims_etl::days::Span;
+use genims_etl::run::{Places, Request, run};
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::{Client, Database};
 use serde_json::Value;
@@ -216,45 +221,59 @@ pub(super) fn what_is_gone_takes_no_day_along(plant: &Plant) {
     assert_eq!(left, 0);
 }
 
-/// The rule of each collection, and a number of it that counts.
-const RULES: [(&str, &str, &str); 3] = [
-    ("hourly_summaries_count_what_came", HOURS, "reading_count"),
-    ("daily_summaries_hold_the_runs", DAYS, "produced"),
-    ("financial_summaries_are_the_balances", MONTHS, "net_income"),
+/// The rule of each collection, a number of it that counts, the field that has its day, and the job that computes it.
+const RULES: [[&str; 5]; 3] = [
+    ["hourly_summaries_count_what_came", HOURS, "reading_count", "hour_start", "machine_summary"],
+    ["daily_summaries_hold_the_runs", DAYS, "produced", "production_date", "daily_production"],
+    ["financial_summaries_are_the_balances", MONTHS, "net_income", "period_start", "financial_summary"],
 ];
 
-/// What a seeding computed agrees with its sources, and `genims verify` notices when it does no more.
+/// What a seeding computed agrees with its sources, `genims verify` notices when it does no more, and what it says to do mends it.
 pub(super) fn what_is_lost_is_found(harness: &'static Harness) {
     let platform = seeded_in_the_past(harness);
-    let outcomes = || {
+    let ended: NaiveDate = ORDINARY.parse().unwrap();
+    let findings = || {
         let output = platform.cli(&["verify", "--module", "production", "--json"], &[]).stdout;
         let verdict: Value = serde_json::from_slice(&output).unwrap();
         let findings = verdict["findings"].as_array().unwrap();
         let finding =
             |rule: &str| findings.iter().find(|finding| finding["rule"] == rule).unwrap_or_else(|| panic!("{rule}"));
-        RULES.map(|(rule, ..)| finding(rule)["outcome"].as_str().unwrap().to_owned())
+        RULES.map(|[rule, ..]| finding(rule).clone())
     };
+    let outcomes = || findings().map(|finding| finding["outcome"].as_str().unwrap().to_owned());
     assert_eq!(outcomes(), ["passed"; 3]);
-    for (index, (rule, collection, number)) in RULES.into_iter().enumerate() {
+    for (index, [rule, collection, number, window, job]) in RULES.into_iter().enumerate() {
         let filter = match collection {
             // Months that closing leaves alone, and that are over.
             MONTHS => doc! { "factory_id": "ALL", "fiscal_month": { "$lt": 10 } },
-            _ => doc! {},
+            _ => doc! { window: { "$gte": midnight(ended - Days::new(30)) } },
         };
-        let add = |more: i64| {
-            harness.block_on(async {
-                let client = Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
-                let documents = client.database("genims_production").collection::<Document>(collection);
-                let first = documents.find_one(filter.clone()).sort(doc! { "_id": 1 }).await.unwrap().unwrap();
-                let changed = documents.update_one(doc! { "_id": first.get("_id") }, doc! { "$inc": { number: more } });
-                assert_eq!(changed.await.unwrap().modified_count, 1, "{rule}");
-            });
-        };
-        add(1);
+        let changed: NaiveDate = harness.block_on(async {
+            let client = Client::with_uri_str(platform.stack.mongodb_url()).await.unwrap();
+            let documents = client.database("genims_production").collection::<Document>(collection);
+            let first = documents.find_one(filter).sort(doc! { "_id": 1 }).await.unwrap().unwrap();
+            let changed = documents.update_one(doc! { "_id": first.get("_id") }, doc! { "$inc": { number: 1 } });
+            assert_eq!(changed.await.unwrap().modified_count, 1, "{rule}");
+            told(&first, &[window]).parse().unwrap()
+        });
         let mut expected = ["passed"; 3];
         expected[index] = "violated";
         assert_eq!(outcomes(), expected, "{rule}");
-        add(-1);
+        let said = findings()[index]["examples"][0]["detail"].as_str().unwrap().to_owned();
+        assert!(said.contains(&format!("`genims etl backfill {job} --from DAY --to DAY`")), "{said}");
+        backfill(harness, &platform, job, changed, ended);
+        assert_eq!(outcomes(), ["passed"; 3], "{rule}");
     }
-    assert_eq!(outcomes(), ["passed"; 3]);
+}
+
+/// As on the day on which the history ends: later some of its days are no longer kept.
+fn backfill(harness: &'static Harness, platform: &Platform, job: &str, day: NaiveDate, ended: NaiveDate) {
+    let registry = Registry::load(None).unwrap();
+    let jobs = genims_etl::job::load(&registry, None).unwrap();
+    let places = Places { registry, environment: Environment::from_pairs(platform.variables()) };
+    let now = ended.and_hms_opt(12, 0, 0).unwrap().and_utc();
+    let backfill = Some(Span { first: day, last: day });
+    let request = Request { kind: RunKind::Backfill, due_at: None, now, backfill };
+    let job = genims_etl::job::named(&jobs, job).unwrap();
+    assert!(harness.block_on(run(&places, job, request, &|_| ())).unwrap().days > 0);
 }

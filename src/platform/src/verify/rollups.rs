@@ -99,8 +99,9 @@ async fn compare(sources: &Sources, roll_up: &RollUp, finding: &mut Finding) -> 
         let (key, wanted) = (field(&row, 0), numbers(field(&row, 1)));
         let found = documents.get(key).map_or(&[][..], Vec::as_slice);
         if !same(&wanted, found) {
-            let detail = format!("source {wanted:?}, documents {found:?}: run `genims etl run {}`", roll_up.job);
-            finding.violation(key, detail);
+            // An ordinary run takes what changed in the sources: of documents that are lost it knows nothing.
+            let remedy = format!("run `genims etl backfill {} --from DAY --to DAY` over its days", roll_up.job);
+            finding.violation(key, format!("source {wanted:?}, documents {found:?}: {remedy}"));
         }
     };
     sources.rule_rows(roll_up.source, roll_up.sql, each).await
