@@ -270,7 +270,7 @@ pub(super) fn what_is_lost_is_found(harness: &'static Harness) {
 fn backfill(harness: &'static Harness, platform: &Platform, job: &str, day: NaiveDate, ended: NaiveDate) {
     let registry = Registry::load(None).unwrap();
     let jobs = genims_etl::job::load(&registry, None).unwrap();
-    let places = Places { registry, environment: Environment::from_pairs(platform.variables()) };
+    let places = Places { registry, environment: Environment::from_pairs(platform.variables().iter().cloned()) };
     let now = ended.and_hms_opt(12, 0, 0).unwrap().and_utc();
     let backfill = Some(Span { first: day, last: day });
     let request = Request { kind: RunKind::Backfill, due_at: None, now, backfill };
