@@ -2,6 +2,7 @@
 
 use crate::harness::Harness;
 use crate::platform::Platform;
+use chrono::{Days, Utc};
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -61,6 +62,11 @@ fn a_day_is_told(harness: &'static Harness) {
     let [page, table] = ["html", "csv"].map(|extension| std::fs::read_to_string(file(extension)).unwrap());
     assert!(page.contains("NCR-1") && !page.contains("Not complete"), "{page}");
     assert!(table.contains(&format!("{DAY},ncrs,1,number,NCR-1")), "{table}");
+    // A day that is not over, even if midnight passes meanwhile.
+    let (tomorrow, to) = ((Utc::now().date_naive() + Days::new(1)).to_string(), folder.display().to_string());
+    let refused = platform.cli(&["report", "compliance", "--day", &tomorrow, "--to", &to], &[]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains(&format!("{tomorrow} is not over")), "{said}");
     // One server is away: its own sections are told as not looked at, the others as before, and the report says so in front.
     platform.stack.kill_server(Server::Mariadb).unwrap();
     let told = Told::by(&platform, &folder);

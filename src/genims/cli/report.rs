@@ -1,7 +1,7 @@
 //! `genims report`: arguments in, a report on standard output or in a folder; exit code 1 when something could not be looked at.
 
 use super::conclude;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::{Days, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use genims::compliance::gather;
@@ -24,7 +24,7 @@ enum Report {
     /// What an auditor of a plant asks about a day: who changed what, who was refused, whether the audit trail is unbroken, what is
     /// overdue, open or held; `serve` writes that of the day before at 03:00 UTC into `compliance` of its data folder
     Compliance {
-        /// The day (2026-11-28), of UTC [default: yesterday]
+        /// The day (2026-11-28), of UTC, once it is over [default: yesterday]
         #[arg(long, value_name = "DAY")]
         day: Option<NaiveDate>,
         /// Write it into this folder, as HTML and as CSV
@@ -39,10 +39,16 @@ enum Report {
 pub(crate) async fn run(args: ReportArgs, settings: &Settings, environment: &Environment) -> anyhow::Result<ExitCode> {
     let Report::Compliance { day, to, json } = args.report;
     let (registry, now) = (Registry::load(None)?, Utc::now());
+    let today = now.date_naive();
     let day = match day {
         Some(day) => day,
-        None => now.date_naive().checked_sub_days(Days::new(1)).context("there is no day before today")?,
+        None => today.checked_sub_days(Days::new(1)).context("there is no day before today")?,
     };
+    // What it says would be of a part of the day, and the day would count as reported.
+    ensure!(
+        day < today,
+        "{day} is not over: by UTC it is {today}, and the newest day that can be reported is the one before it"
+    );
     let report = gather(settings, environment, &registry, day, now).await;
     let written = match &to {
         Some(folder) => {

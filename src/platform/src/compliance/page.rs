@@ -10,6 +10,9 @@ struct Page<'a> {
     lacking: String,
 }
 
+/// How a page says that something is lacking; no value of it can, for values have no tags.
+pub(super) const NOT_COMPLETE: &str = "<p class=\"fails\">Not complete;";
+
 /// The whole page.
 pub(super) fn page(report: &ComplianceReport) -> Result<String, askama::Error> {
     Page { report, lacking: report.lacking().join(", ") }.render()
@@ -22,9 +25,14 @@ mod tests {
     #[test]
     fn what_was_found_is_text_and_the_page_needs_nothing_else() {
         let page = page(&super::super::tests::report()).expect("a page");
-        for part in
-            ["2026-11-30", "&#60;b&#62;=cmd", "genims_audit_db is down", "not looked at: holds", "id=\"refusals\""]
-        {
+        for part in [
+            "2026-11-30",
+            "&#60;b&#62;=cmd",
+            "genims_audit_db is down",
+            "not looked at: holds",
+            NOT_COMPLETE,
+            "id=\"refusals\"",
+        ] {
             assert!(page.contains(part), "{part}: {page}");
         }
         for foreign in ["http://", "https://", "src=", "<link", "@import", "url(", "<b>"] {
