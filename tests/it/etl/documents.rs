@@ -146,6 +146,32 @@ pub(super) fn days_are_those_of_the_plant(plant: &Plant) {
     assert_eq!(found, ["2 50 45 60 -"], "and what no run says is not known");
     plant.platform.execute(OPERATIONS, "DELETE FROM production_runs WHERE run_id = 'R2'");
     plant.days("daily_production");
+    a_midnight_that_comes_twice_begins_the_day_once(plant);
+}
+
+/// In Havana clocks went back at one to midnight, at 05:00 UTC: half past midnight came at 04:30 and at 05:30, both on the same day.
+fn a_midnight_that_comes_twice_begins_the_day_once(plant: &Plant) {
+    plant.platform.execute(MASTER, "UPDATE factories SET timezone = 'America/Havana'");
+    plant.platform.execute(
+        OPERATIONS,
+        "INSERT INTO production_runs (run_id, line_id, factory_id, product_id, run_start_time, run_end_time, actual_quantity) VALUES \
+         ('R3', 'L1', 'F1', 'P1', '2025-11-02 03:30', '2025-11-02 03:45', 1), ('R4', 'L1', 'F1', 'P1', '2025-11-02 04:30', '2025-11-02 04:45', 2), \
+         ('R5', 'L1', 'F1', 'P1', '2025-11-02 05:30', '2025-11-02 05:45', 4)",
+    );
+    let twice: NaiveDate = "2025-11-02".parse().unwrap();
+    let compute = || backfill(plant.harness, &plant.platform, "daily_production", twice, twice + Days::new(3));
+    let found = || -> Vec<String> {
+        let all = documents(plant, DAYS);
+        let of_it = all.iter().filter(|one| one.get_datetime("production_date") == Ok(&midnight(twice)));
+        of_it.map(|one| told(one, &["run_count", "produced"])).collect()
+    };
+    compute();
+    assert_eq!(found(), ["2 6"]);
+    plant.platform.execute(OPERATIONS, "DELETE FROM production_runs WHERE run_id IN ('R3', 'R4', 'R5')");
+    compute();
+    assert_eq!(found(), [""; 0]);
+    plant.platform.execute(MASTER, "UPDATE factories SET timezone = NULL");
+    plant.days("daily_production");
 }
 
 /// A job that loses a run on its way changes nothing, and leaves nothing.
