@@ -162,7 +162,7 @@ fn a_midnight_that_comes_twice_begins_the_day_once(plant: &Plant) {
     let compute = || backfill(plant.harness, &plant.platform, "daily_production", twice, twice + Days::new(3));
     let found = || -> Vec<String> {
         let all = documents(plant, DAYS);
-        let of_it = all.iter().filter(|one| one.get_datetime("production_date") == Ok(&midnight(twice)));
+        let of_it = all.iter().filter(|one| one.get_datetime("production_date").ok() == Some(&midnight(twice)));
         of_it.map(|one| told(one, &["run_count", "produced"])).collect()
     };
     compute();
