@@ -1,6 +1,7 @@
 //! `genims report`: arguments in, a report on standard output or in a folder; exit code 1 when something could not be looked at.
 
 use super::conclude;
+use super::deadletter::shown;
 use anyhow::{Context, ensure};
 use chrono::{Days, NaiveDate, Utc};
 use clap::{Args, Subcommand};
@@ -8,7 +9,7 @@ use genims::compliance::gather;
 use genims::settings::Settings;
 use genims_databases::{Environment, Registry};
 use genims_model::counted;
-use genims_platform::compliance::{ComplianceReport, keep};
+use genims_platform::compliance::{ComplianceReport, ReportSection, keep};
 use genims_terminal::say;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,17 +71,45 @@ fn print(report: &ComplianceReport) {
     say!("compliance report of {}", report.day);
     for section in &report.sections {
         say!("");
-        say!("{}: {}", section.title, counted(section.rows.len(), "row"));
-        if let Some(error) = &section.error {
-            say!("    NOT LOOKED AT: {error}");
-        }
-        for row in &section.rows {
-            let values = section.columns.iter().zip(row).filter(|(_, value)| !value.is_empty());
-            let values: Vec<String> = values.map(|(column, value)| format!("{column} {value}")).collect();
-            say!("    {}", values.join(", "));
-        }
-        if section.is_cut {
-            say!("    and more");
-        }
+        lines(section).iter().for_each(|line| say!("{line}"));
+    }
+}
+
+/// Names come from whoever knocked: what they say must not reach the terminal as it is.
+fn lines(section: &ReportSection) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}", section.title, counted(section.rows.len(), "row"))];
+    if let Some(error) = &section.error {
+        lines.push(format!("    NOT LOOKED AT: {}", shown(error)));
+    }
+    for row in &section.rows {
+        let values = section.columns.iter().zip(row).filter(|(_, value)| !value.is_empty());
+        let values: Vec<String> = values.map(|(column, value)| format!("{column} {}", shown(value))).collect();
+        lines.push(format!("    {}", values.join(", ")));
+    }
+    if section.is_cut {
+        lines.push("    and more".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_typed_does_not_reach_the_terminal_as_it_is() {
+        let section = ReportSection {
+            name: "sign_ins",
+            title: "Refused sign-ins",
+            says: "Of the day.",
+            columns: &["name", "times"],
+            rows: vec![vec!["\u{1b}[2Jroot\n".to_owned(), "3".to_owned()]],
+            is_cut: true,
+            error: None,
+        };
+        assert_eq!(
+            lines(&section),
+            ["Refused sign-ins: 1 row", "    name \\u{1b}[2Jroot\\n, times 3", "    and more"]
+        );
     }
 }

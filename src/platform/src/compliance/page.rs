@@ -35,6 +35,11 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part}: {page}");
         }
+        // What was found beside what could not be looked at stands there, too.
+        let mut report = super::super::tests::report();
+        report.sections[0].error = Some("half of it is away".to_owned());
+        let partly = super::page(&report).expect("a page");
+        assert!(partly.contains("half of it is away") && partly.contains("&#60;b&#62;=cmd"), "{partly}");
         for foreign in ["http://", "https://", "src=", "<link", "@import", "url(", "<b>"] {
             assert!(!page.contains(foreign), "{foreign}: {page}");
         }
