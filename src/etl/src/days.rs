@@ -258,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_month_begins_on_its_first_day() {
-        for (from, begins) in [("2026-02-01", "2026-02-01"), ("2026-02-02", "2026-03-01"), ("2026-12-31", "2027-01-01")] {
+        for (from, begins) in [("2026-02-01", "2026-02-01"), ("2026-02-02", "2026-03-01"), ("2026-12-31", "2027-01-01")]
+        {
             assert_eq!(month_begins(day(from)), day(begins), "{from}");
         }
     }

@@ -31,6 +31,12 @@ pub enum EtlError {
     )]
     TakenOver { job: String },
 
+    #[error(
+        "{what}: {source}; the next run computes these days anew, and until then some of their documents are missing: look at \
+         the job's key and SQL in config/etl"
+    )]
+    Refused { what: String, source: DatabaseError },
+
     #[error("{what}: {source}; look at its SQL in config/etl")]
     Statement { what: String, source: DatabaseError },
 

@@ -19,6 +19,7 @@ use chrono::{NaiveDate, NaiveTime};
 use futures_util::{StreamExt, TryStreamExt};
 use genims_databases::MongoSettings;
 use genims_databases::mongo::{INTERNAL_DATABASE, durable};
+use mongodb::error::ErrorKind;
 use mongodb::results::CollectionSpecification;
 use mongodb::{Collection, Database, IndexModel};
 use std::collections::{BTreeMap, HashSet};
@@ -26,6 +27,8 @@ use std::collections::{BTreeMap, HashSet};
 const SWAPS: &str = "etl_swaps";
 /// Documents in one command.
 const DOCUMENTS_MAX: usize = 1_000;
+/// DuplicateKey, DocumentValidationFailure.
+const REFUSALS: [i32; 2] = [11_000, 121];
 
 pub struct DocumentTarget {
     settings: MongoSettings,
@@ -74,8 +77,8 @@ impl DocumentTarget {
     }
 
     /// Brings to its end what an earlier run of the job had to leave; before anything else of it is computed or dropped. Where what it
-    /// computed is gone (`genims_internal` was restored or emptied), no day is touched: the days, which must be computed anew, and the
-    /// run, to be [given up](Self::give_up) once that is noted.
+    /// computed is gone (`genims_internal` was restored or emptied), no day is touched, and what the target refuses it refuses for ever: then
+    /// the run, to be [given up](Self::give_up) once it is noted that its days must be computed anew, and the days.
     pub async fn settle(&self) -> Result<Option<(i64, Span)>, EtlError> {
         let found = self.swaps().find_one(doc! { "_id": &self.job }).await;
         let Some(swap) = found.map_err(|error| self.failed("looking for an unfinished swap", error))? else {
@@ -94,9 +97,14 @@ impl DocumentTarget {
             return Ok(Some((run, swap.span)));
         }
         tracing::info!(job, run, "days that an earlier run computed are brought to their places");
-        self.bring(&swap).await?;
-        self.drop_staging(&staged).await?;
-        Ok(None)
+        match self.bring(&swap).await {
+            Err(error @ EtlError::Refused { .. }) => {
+                tracing::warn!(job, run, %error, "what an earlier run computed is given up");
+                Ok(Some((run, swap.span)))
+            }
+            Err(error) => Err(error),
+            Ok(()) => self.drop_staging(&staged).await.map(|()| None),
+        }
     }
 
     /// Lets a swap go that cannot be brought to its end.
@@ -225,7 +233,11 @@ impl DocumentTarget {
         }
         let into = doc! { "db": self.database.name(), "coll": name };
         let merge = doc! { "into": into, "on": "_id", "whenMatched": "replace", "whenNotMatched": "insert" };
-        staged.aggregate([doc! { "$match": within }, doc! { "$merge": merge }]).await.map_err(failed)?;
+        let merged = staged.aggregate([doc! { "$match": within }, doc! { "$merge": merge }]).await;
+        merged.map_err(|error| match is_refusal(&error) {
+            true => EtlError::Refused { what: format!("storing {name}"), source: self.settings.error(error) },
+            false => failed(error),
+        })?;
         Ok(())
     }
 
@@ -271,6 +283,11 @@ fn text(id: Bson) -> Option<String> {
         Bson::String(text) => Some(text),
         _ => None,
     }
+}
+
+/// A unique index or a validator that what was staged does not fit.
+fn is_refusal(error: &mongodb::error::Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(command) if REFUSALS.contains(&command.code))
 }
 
 fn midnight(day: NaiveDate) -> DateTime {

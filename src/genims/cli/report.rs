@@ -107,9 +107,6 @@ mod tests {
             is_cut: true,
             error: None,
         };
-        assert_eq!(
-            lines(&section),
-            ["Refused sign-ins: 1 row", "    name \\u{1b}[2Jroot\\n, times 3", "    and more"]
-        );
+        assert_eq!(lines(&section), ["Refused sign-ins: 1 row", "    name \\u{1b}[2Jroot\\n, times 3", "    and more"]);
     }
 }

@@ -230,9 +230,10 @@ fn swap(run_id: i64, day: NaiveDate) -> Document {
     }
 }
 
-/// A swap without its staging collection, as a restored `genims_internal` may have it: no day is emptied, and what it covered is computed.
+/// A swap without its staging collection, as a restored `genims_internal` may have it, and one that the collection refuses: neither empties a
+/// day for longer than until the next run, which computes what they covered.
 pub(super) fn what_is_gone_takes_no_day_along(plant: &Plant) {
-    let day = plant.day;
+    let (day, of_before) = (plant.day, documents(plant, DAYS).remove(0));
     let swaps = || async { store(plant, INTERNAL).await.collection::<Document>("etl_swaps") };
     plant.harness.block_on(async {
         swaps().await.insert_one(swap(990_003, day)).await.unwrap();
@@ -243,6 +244,16 @@ pub(super) fn what_is_gone_takes_no_day_along(plant: &Plant) {
     assert!(plant.days("daily_production") > 0);
     let found: Vec<String> = documents(plant, DAYS).iter().map(|one| told(one, &["_id", "scrapped"])).collect();
     assert_eq!(found, [format!("L1 P1 {day}T00:00:00Z -")]);
+    plant.harness.block_on(async {
+        let staging = store(plant, INTERNAL).await.collection::<Document>(&format!("etl_990002_{DAYS}"));
+        let mut refused = of_before.clone();
+        refused.insert("produced", -5_i64);
+        staging.insert_one(refused).await.unwrap();
+        swaps().await.insert_one(swap(990_002, day)).await.unwrap();
+    });
+    assert!(plant.days("daily_production") > 0);
+    assert_eq!(told(&documents(plant, DAYS)[0], &["_id", "produced"]), told(&of_before, &["_id", "produced"]));
+    assert_eq!(staging_collections(plant), [""; 0]);
     let left = plant.harness.block_on(async { swaps().await.count_documents(doc! {}).await.unwrap() });
     assert_eq!(left, 0);
 }
