@@ -10,8 +10,8 @@ struct Page<'a> {
     lacking: String,
 }
 
-/// How a page says that something is lacking; no value of it can, for values have no tags.
-pub(super) const NOT_COMPLETE: &str = "<p class=\"fails\">Not complete;";
+/// How a page says that something is lacking; no value of it can, for their quotes and brackets are escaped.
+pub(super) const NOT_COMPLETE: &str = "class=\"fails\">Not complete;";
 
 /// The whole page.
 pub(super) fn page(report: &ComplianceReport) -> Result<String, askama::Error> {
