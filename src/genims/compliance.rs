@@ -10,6 +10,7 @@ use genims_changes::verify::{self, Outside, VerifiedTrail};
 use genims_databases::configured::if_configured;
 use genims_databases::{Database, Environment, MongoSettings, MysqlSettings, Registry};
 use genims_platform::compliance::{ComplianceReport, ReportSection, questions};
+use std::cell::RefCell;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -46,26 +47,34 @@ pub async fn gather(
     day: NaiveDate,
     now: DateTime<Utc>,
 ) -> ComplianceReport {
-    let trail = match timeout(TRAIL_MAX, trail(settings, environment, registry)).await {
+    let not_compared = RefCell::new(None);
+    let trail = match timeout(TRAIL_MAX, trail(settings, environment, registry, &not_compared)).await {
         Ok(found) => found,
         Err(_) => Err(format!("the trail was not read within {} h", TRAIL_MAX.as_secs() / 3_600)),
     };
-    let mut sections = vec![TRAIL.looked_at(trail)];
+    let trail = TRAIL.looked_at(trail);
+    // What was compared with less than there is says so, and what was found stands beside it.
+    let error = trail.error.clone().or_else(|| not_compared.into_inner());
+    let mut sections = vec![ReportSection { error, ..trail }];
     sections.extend(questions::ask(registry, environment, day).await);
     sections.push(BACKUPS.looked_at(backups(settings, environment, registry, now).await));
     ComplianceReport { day, made_at: now, sections }
 }
 
+/// `not_compared`: why what MongoDB keeps of the trail could not be compared.
 async fn trail(
     settings: &Settings,
     environment: &Environment,
     registry: &Registry,
+    not_compared: &RefCell<Option<String>>,
 ) -> Result<Vec<Vec<String>>, String> {
     let [audit, production] = ["genims_audit_db", "genims_production"].map(|name| registry.get(name));
     let audit = audit.and_then(|database| MysqlSettings::from_environment(database, environment));
     let mongo = production.and_then(|database| if_configured(MongoSettings::from_environment(database, environment)));
     let (audit, mongo) = (audit.map_err(|error| error.to_string())?, mongo.map_err(|error| error.to_string())?);
-    let remark = |error: &genims_changes::ChangesError| tracing::warn!(%error, "MongoDB's heads are not compared");
+    let remark = |error: &genims_changes::ChangesError| {
+        *not_compared.borrow_mut() = Some(format!("what MongoDB keeps of the trail was not compared: {error}"));
+    };
     // Before the trail: what is delivered meanwhile is behind them.
     let outside =
         Outside::read(&settings.data_dir, mongo.as_ref(), &remark).await.map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 use crate::harness::Harness;
 use crate::platform::Platform;
+use chrono::{Days, Utc};
 use genims_dev::Server;
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -50,8 +51,8 @@ fn a_day_is_told(harness: &'static Harness) {
     let folder = harness.folder("compliance");
     let told = Told::by(&platform, &folder);
     assert!(told.succeeded, "{:#}", told.report);
-    assert_eq!(told.rows("calibrations", 1), ["G-1"]);
-    assert_eq!(told.rows("ncrs", 3), ["NCR-1 2026-03-01 10"]);
+    assert_eq!(told.rows("calibrations", 1), ["G-1", "G-4"]);
+    assert_eq!(told.rows("ncrs", 3), ["NCR-1 2026-03-01 10", "NCR-4 2026-03-05 6"]);
     assert_eq!(told.rows("dead_letters", 5), ["mqtt too_old 2 7 3"]);
     assert_eq!(told.rows("jobs", 5), ["fault_facts failed 1 0 0", "fault_facts succeeded 1 2 9"]);
     let backups = told.rows("backups", 1);
@@ -61,6 +62,17 @@ fn a_day_is_told(harness: &'static Harness) {
     let [page, table] = ["html", "csv"].map(|extension| std::fs::read_to_string(file(extension)).unwrap());
     assert!(page.contains("NCR-1") && !page.contains("Not complete"), "{page}");
     assert!(table.contains(&format!("{DAY},ncrs,1,number,NCR-1")), "{table}");
+    // A day that is not over, even if midnight passes meanwhile.
+    let (tomorrow, to) = ((Utc::now().date_naive() + Days::new(1)).to_string(), folder.display().to_string());
+    let refused = platform.cli(&["report", "compliance", "--day", &tomorrow, "--to", &to], &[]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains(&format!("{tomorrow} is not over")), "{said}");
+    // The heads that MongoDB keeps are not compared: the verdict is less than it seems, and the report says so.
+    platform.stack.kill_server(Server::Mongodb).unwrap();
+    let told = Told::by(&platform, &folder);
+    let error = told.section("audit_trail")["error"].as_str().unwrap_or_default().to_owned();
+    assert!(!told.succeeded && error.contains("what MongoDB keeps of the trail was not compared"), "{error}");
+    platform.stack.start_server(Server::Mongodb).unwrap();
     // One server is away: its own sections are told as not looked at, the others as before, and the report says so in front.
     platform.stack.kill_server(Server::Mariadb).unwrap();
     let told = Told::by(&platform, &folder);
@@ -68,7 +80,7 @@ fn a_day_is_told(harness: &'static Harness) {
     for name in ["audit_trail", "changes", "sign_ins", "refusals", "holds"] {
         assert!(told.section(name)["error"].as_str().is_some_and(|error| !error.is_empty()), "{name}");
     }
-    assert_eq!(told.rows("ncrs", 1), ["NCR-1"]);
+    assert_eq!(told.rows("ncrs", 1), ["NCR-1", "NCR-4"]);
     let page = std::fs::read_to_string(file("html")).unwrap();
     assert!(page.contains("Not complete; not looked at: audit_trail, changes"), "{page}");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "no draft stays");
@@ -80,10 +92,10 @@ fn plant(platform: &Platform) {
         QUALITY,
         "INSERT INTO measuring_equipment (equipment_id, equipment_number, equipment_name, calibration_frequency_days, next_calibration_due, equipment_status) VALUES \
          ('G1', 'G-1', 'Caliper', 365, '2026-03-01', 'active'), ('G2', 'G-2', 'Caliper', 365, '2026-03-11', 'active'), \
-         ('G3', 'G-3', 'Caliper', 365, '2026-03-01', 'retired'); \
+         ('G3', 'G-3', 'Caliper', 365, '2026-03-01', 'retired'), ('G4', 'G-4', 'Caliper', 365, '2026-03-02', NULL); \
          INSERT INTO ncr_headers (ncr_id, ncr_number, source_type, detected_date, defect_description, defect_severity, ncr_status) VALUES \
          ('N1', 'NCR-1', 'production', '2026-03-01', 'a crack', 'critical', 'open'), ('N2', 'NCR-2', 'production', '2026-03-01', 'a crack', 'critical', 'closed'), \
-         ('N3', 'NCR-3', 'production', '2026-03-01', 'a scratch', 'minor', 'open')",
+         ('N3', 'NCR-3', 'production', '2026-03-01', 'a scratch', 'minor', 'open'), ('N4', 'NCR-4', 'production', '2026-03-05', 'a hole', 'critical', NULL)",
     );
     platform.execute(
         OPERATIONS,

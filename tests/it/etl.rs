@@ -198,6 +198,7 @@ fn what_changes_is_stored(harness: &'static Harness) {
     documents::days_are_those_of_the_plant(&plant);
     documents::what_disagrees_is_refused(&plant);
     documents::what_counted_is_brought_to_its_place(&plant);
+    documents::what_is_gone_takes_no_day_along(&plant);
     what_was_missed_is_made_up_for(&plant);
 }
 
@@ -236,6 +237,12 @@ fn changes_are_seen(plant: &Plant) {
     // The days beside it, too: what a machine did is measured from snapshot to snapshot.
     assert_eq!(jobs.map(|job| plant.days(job)), [3, 1]);
     assert_eq!(plant.faults(), ["2 7", "2 7"]);
+    // A backfill stores the days that it names and not those beside them: the next run makes up for it.
+    plant.platform.execute(OPERATIONS, "UPDATE machine_faults SET production_loss_units = 8 WHERE fault_code = 'E1'");
+    let day = plant.day.to_string();
+    let (success, told) = plant.etl(&["backfill", "machine_performance", "--from", &day, "--to", &day]);
+    assert!(success && told[0]["days"] == 1, "{told:?}");
+    assert_eq!(jobs.map(|job| plant.days(job)), [3, 1]);
     plant.platform.execute(OPERATIONS, "UPDATE machine_faults SET production_loss_units = 9 WHERE fault_code = 'E1'");
     assert_eq!(jobs.map(|job| plant.days(job)), [3, 1]);
     assert_eq!(plant.faults(), ["2 11", "2 11"]);

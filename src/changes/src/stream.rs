@@ -9,10 +9,9 @@ use crate::change::{Change, ChangeOperation, is_about_people};
 use crate::error::ChangesError;
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
-use genims_databases::mongo::INTERNAL_DATABASE;
+use genims_databases::mongo::{INTERNAL_DATABASE, durable};
 use genims_databases::{MongoClient, MongoSettings};
 use mongodb::Collection;
-use mongodb::options::{Acknowledgment, WriteConcern};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -87,8 +86,7 @@ impl Stream {
                     document(&self.database, change, position)
                 })
                 .collect();
-            let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
-            collection.insert_many(documents).ordered(true).write_concern(durable).await?;
+            collection.insert_many(documents).ordered(true).write_concern(durable()).await?;
             let kept = doc! { "$max": { "position": position } };
             positions.update_one(doc! { "_id": &self.database }, kept).upsert(true).await?;
         }

@@ -6,7 +6,7 @@ use super::registry::Database;
 use super::{APPLICATION_NAME, CONNECT_TIMEOUT, Environment};
 use super::{pem, roots, url};
 use mongodb::Client;
-use mongodb::options::{Acknowledgment, ClientOptions, ConnectionString, HostInfo, Tls};
+use mongodb::options::{Acknowledgment, ClientOptions, ConnectionString, HostInfo, Tls, WriteConcern};
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -23,6 +23,11 @@ const POOL_SIZE_MAX: u32 = 16;
 const MECHANISMS: [&str; 4] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "MONGODB-X509", "PLAIN"];
 const FILES: &str = "let tlsCAFile name a PEM file with the authority's certificate, and tlsCertificateKeyFile one with our \
                      certificate and its key";
+
+/// On the disks of the majority, with everything that was written before: the server's journal is in order.
+pub fn durable() -> WriteConcern {
+    WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
+}
 
 /// How to reach the document store.
 #[derive(Clone)]

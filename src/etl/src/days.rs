@@ -106,6 +106,12 @@ pub fn onward(days: &BTreeSet<NaiveDate>, today: NaiveDate) -> BTreeSet<NaiveDat
     first.iter_days().take_while(|day| *day <= last).collect()
 }
 
+/// The first day, from this one on, with which a month begins.
+pub fn month_begins(day: NaiveDate) -> NaiveDate {
+    let first = day.with_day(1).filter(|first| *first != day);
+    first.and_then(|first| later(first, 1)).unwrap_or(day)
+}
+
 fn later(first: NaiveDate, months: u32) -> Option<NaiveDate> {
     first.checked_add_months(Months::new(months))
 }
@@ -248,6 +254,14 @@ mod tests {
         let made = months(&days);
         assert!(made.iter().all(|group| group.days() <= 366 && group.first.day() == 1), "{made:?}");
         assert_eq!(made.last().map(|group| group.last), Some(day("2030-01-31")));
+    }
+
+    #[test]
+    fn a_month_begins_on_its_first_day() {
+        for (from, begins) in [("2026-02-01", "2026-02-01"), ("2026-02-02", "2026-03-01"), ("2026-12-31", "2027-01-01")]
+        {
+            assert_eq!(month_begins(day(from)), day(begins), "{from}");
+        }
     }
 
     #[test]

@@ -25,6 +25,18 @@ pub enum EtlError {
     #[error("job {job} lost its lease in {database}; nothing of this group of days was stored; run it again")]
     LeaseLost { job: String, database: String },
 
+    #[error(
+        "job {job}: another run took over what this one was bringing to its place, for this one had lost its lease; that run \
+         brings it there: look at `genims etl status`, and run the job again if none succeeded since"
+    )]
+    TakenOver { job: String },
+
+    #[error(
+        "{what}: {source}; the next run computes these days anew, and until then some of their documents are missing: look at \
+         the job's key and SQL in config/etl"
+    )]
+    Refused { what: String, source: DatabaseError },
+
     #[error("{what}: {source}; look at its SQL in config/etl")]
     Statement { what: String, source: DatabaseError },
 

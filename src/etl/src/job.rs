@@ -387,4 +387,27 @@ target = "SELECT 1 AS k, 2 AS v"
         assert!(!jobs.is_empty());
         assert!(named(&jobs, "nothing").expect_err("no such job").to_string().contains(&jobs[0].name));
     }
+
+    /// What moves to another key takes the place of what had it, or one of the two would be refused for ever.
+    #[test]
+    fn a_document_is_called_after_what_its_collection_wants_unique() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        let database = registry.get("genims_production").expect("in the registry");
+        let files = genims_databases::schema::files(database);
+        let jobs = load(&registry, None).expect("config/etl");
+        let tables = jobs.iter().filter(|job| job.target == database.name).flat_map(|job| &job.tables);
+        let mut looked_at = 0;
+        for table in tables {
+            let file = files.iter().find(|file| file.name == format!("{}.json", table.name)).expect(&table.name);
+            let file: serde_json::Value = serde_json::from_str(file.text).expect(&table.name);
+            let indexes = file["indexes"].as_array().expect("indexes");
+            let key: BTreeSet<&str> = table.key.iter().map(String::as_str).collect();
+            for unique in indexes.iter().filter(|index| index["unique"] == true) {
+                let fields = unique["key"].as_object().expect("fields").keys().map(String::as_str);
+                assert_eq!(fields.collect::<BTreeSet<_>>(), key, "{}", table.name);
+                looked_at += 1;
+            }
+        }
+        assert!(looked_at >= 3, "{looked_at}");
+    }
 }

@@ -1,7 +1,10 @@
 //! One run of a job, from the lease to the log.
 //!
-//! Enters: a job, why it runs, the moment. Leaves: what was done, in the log as well. Invariants: groups of days are stored oldest first,
-//! each with what it looked like noted after it, so a run that ends in the middle goes on there the next time.
+//! Enters: a job, why it runs, the moment. Leaves: what was done, in the log as well. Invariants: groups of days are stored oldest first;
+//! what a day looked like is noted when it and every day that it changes are stored, so a run that ends in the middle goes on there the
+//! next time.
+
+mod owed;
 
 use crate::bookkeeping::{Digests, Done, JobBookkeeping, Lease, RunKind, WHOLE_TABLE};
 use crate::days::{self, Span};
@@ -15,17 +18,13 @@ use chrono::{DateTime, Duration, NaiveDate, Utc};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use genims_databases::{Engine, Environment, MongoSettings, MysqlSettings, PostgresSettings, Registry};
+use owed::{DAY_OF_RUN, Mark, a_whole_table_differs, dirty, kept, known, reached, settled, under_way};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A run that takes longer is given up.
 const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(4 * 3_600);
 /// Days that a backfill may name.
 const BACKFILL_DAYS_MAX: i64 = 3_660;
-/// What the bookkeeping calls the day of the run, for jobs to which it matters: of one that says `:today` it concerns all days, of one
-/// whose days reach onward it is the last that was computed.
-const DAY_OF_RUN: &str = "today";
-/// What it calls days that may go on somewhere, for documents, which say whether they are final.
-const UNDER_WAY: &str = "under way";
 
 /// Where the databases are.
 #[derive(Clone)]
@@ -85,14 +84,11 @@ impl JobTarget {
         Ok(Self::Rows(TargetDatabase::open(MysqlSettings::from_environment(database, environment)?, run_id).await?))
     }
 
-    /// Ends what a killed run left half done, and tells what staging tables are there, by run.
+    /// What staging tables are there, by run.
     async fn leftovers(&mut self) -> Result<BTreeMap<i64, Vec<String>>, EtlError> {
         match self {
             Self::Rows(target) => target.leftovers().await,
-            Self::Documents(target) => {
-                target.settle().await?;
-                target.leftovers().await
-            }
+            Self::Documents(target) => target.leftovers().await,
         }
     }
 
@@ -190,20 +186,23 @@ async fn work(
     run.clean(run_id).await?;
     let found = run.look(request.backfill, done.deep).await?;
     let total = found.groups.iter().map(Span::days).sum::<i64>();
-    for group in &found.groups {
+    for (at, group) in found.groups.iter().enumerate() {
         show(&format!("{}: {} to {}, {} of {total} days", job.name, group.first, group.last, done.days));
         let stored = run.group(*group, done).await;
         let cleared = run.target.clear().await;
         stored?;
         cleared?;
-        run.note(&found, Some(*group)).await?;
+        // Of a backfill that stores days without those that they change the next run does both.
+        if request.backfill.is_none() || !(job.neighbours || job.onward) {
+            run.note_stored(&found, at).await?;
+        }
         done.days += group.days().unsigned_abs();
     }
     // Days that a backfill does not name keep what they owe to a changed table.
-    if request.backfill.is_some() { Ok(()) } else { run.note(&found, None).await }
+    if request.backfill.is_some() { Ok(()) } else { run.note(&found, |day| day == WHOLE_TABLE, &[]).await }
 }
 
-/// The first day of which every watched source still keeps all rows; `None` where they are kept for good.
+/// The first day of which every watched source still keeps all rows from which it is computed; `None` where they are kept for good.
 fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<NaiveDate>, EtlError> {
     let mut latest = None;
     for watch in job.watches.iter().filter(|watch| watch.at.is_some()) {
@@ -211,18 +210,13 @@ fn kept_from(places: &Places, job: &Job, today: NaiveDate) -> Result<Option<Naiv
         let kept = Duration::from_std(kept).ok().and_then(|kept| today.checked_sub_signed(kept));
         latest = latest.max(kept);
     }
-    Ok(latest)
+    Ok(latest.map(|from| whole_from(job, from)))
 }
 
-/// The days with rows that are not over in all zones: once they are, they look otherwise, whether or not anything came.
-fn under_way(now: &Digests, today: NaiveDate) -> Digests {
-    let going = now.keys().map(|(_, day)| *day).filter(|day| *day >= today - Duration::days(1));
-    going.map(|day| ((UNDER_WAY.to_owned(), day), "going".to_owned())).collect()
-}
-
-fn kept(mut days: BTreeSet<NaiveDate>, from: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
-    days.retain(|day| from.is_none_or(|from| *day >= from));
-    days
+/// Of a month without its first days, and of a day without the one beside it, half is gone.
+fn whole_from(job: &Job, from: NaiveDate) -> NaiveDate {
+    let from = if job.neighbours { from.succ_opt().unwrap_or(from) } else { from };
+    if job.months { days::month_begins(from) } else { from }
 }
 
 /// Every source that a job asks.
@@ -238,14 +232,28 @@ fn databases(job: &Job) -> BTreeSet<&str> {
 }
 
 impl Run<'_> {
-    /// Drops what runs of this job left that were killed.
+    /// Ends what a killed run of this job left half done, and drops what such runs left.
     async fn clean(&mut self, run_id: i64) -> Result<(), EtlError> {
+        if let JobTarget::Documents(target) = &self.target
+            && let Some((lost, span)) = target.settle().await?
+        {
+            self.forget(span).await?;
+            target.give_up(lost).await?;
+        }
         let found = self.target.leftovers().await?;
         let runs: Vec<i64> = found.keys().copied().filter(|run| *run != run_id).collect();
         for run in self.bookkeeping.ended(&self.given.job.name, &runs).await? {
             self.target.drop_staging(found.get(&run).map_or(&[], Vec::as_slice)).await?;
         }
         Ok(())
+    }
+
+    /// Lets days look as if they had never been stored.
+    async fn forget(&self, span: Span) -> Result<(), EtlError> {
+        let job = &self.given.job.name;
+        let stored = self.bookkeeping.digests(job).await?;
+        let digests: Vec<_> = stored.keys().filter(|(_, day)| span.contains(*day)).map(|key| (key, None)).collect();
+        self.bookkeeping.note(job, &digests).await
     }
 
     /// Compares what days look like with what they looked like.
@@ -287,7 +295,11 @@ impl Run<'_> {
             days = days::onward(&days, today);
         }
         if let Some(span) = backfill {
-            days = span.first.iter_days().take_while(|day| *day <= span.last).collect();
+            days = kept(span.first.iter_days().take_while(|day| *day <= span.last).collect(), self.kept_from);
+            if let Some(from) = self.kept_from.filter(|from| span.first < *from) {
+                let left = "are left as they were computed, for their sources do not keep all rows of them any more";
+                (self.show)(&format!("{}: days before {from} {left}", job.name));
+            }
         }
         if job.months { days::months(&days) } else { days::groups(&days) }
     }
@@ -300,46 +312,26 @@ impl Run<'_> {
         }
     }
 
-    /// Notes what the days of a group look like; at the end, what whole tables look like.
-    async fn note(&self, found: &Found, group: Option<Span>) -> Result<(), EtlError> {
-        let is_of = |day: NaiveDate| match group {
-            Some(span) => span.contains(day) && found.first.is_none_or(|first| day >= first),
-            None => day == WHOLE_TABLE,
-        };
-        let keys: BTreeSet<&(String, NaiveDate)> =
-            found.now.keys().chain(found.stored.keys()).filter(|(_, day)| is_of(*day)).collect();
-        let noted: Vec<_> = keys.into_iter().map(|key| (key, found.now.get(key))).collect();
-        self.bookkeeping.note(&self.given.job.name, &noted).await
+    /// Notes what days look like that a stored group has settled.
+    async fn note_stored(&self, found: &Found, at: usize) -> Result<(), EtlError> {
+        let job = self.given.job;
+        let known = job.neighbours.then(|| known(&found.now, &found.stored));
+        let before = settled(&found.groups, at, known.as_deref());
+        let days = settled(&found.groups, at + 1, known.as_deref());
+        let is_settled = |day: &NaiveDate| days.contains(day) && !before.contains(day);
+        let is_of = |day: NaiveDate| is_settled(&day) && found.first.is_none_or(|first| day >= first);
+        let marks = if job.onward { reached(&found.groups, &found.now, at) } else { Vec::new() };
+        self.note(found, is_of, &marks).await
     }
-}
 
-/// The days with rows, of each watch.
-fn known(now: &Digests, stored: &Digests) -> Vec<BTreeSet<NaiveDate>> {
-    let mut known: BTreeMap<&str, BTreeSet<NaiveDate>> = BTreeMap::new();
-    for (watch, day) in now.keys().chain(stored.keys()).filter(|(_, day)| *day != WHOLE_TABLE) {
-        known.entry(watch).or_default().insert(*day);
+    /// Notes what some of the days look like, or a whole table; `marks` come in the place of what was found.
+    async fn note(&self, found: &Found, is_of: impl Fn(NaiveDate) -> bool, marks: &[Mark]) -> Result<(), EtlError> {
+        let keys = found.now.keys().chain(found.stored.keys()).filter(|(_, day)| is_of(*day));
+        let mut noted: BTreeMap<&(String, NaiveDate), Option<&String>> =
+            keys.map(|key| (key, found.now.get(key))).collect();
+        noted.extend(marks.iter().map(|(key, digest)| (key, digest.as_ref())));
+        self.bookkeeping.note(&self.given.job.name, &noted.into_iter().collect::<Vec<_>>()).await
     }
-    known.into_values().collect()
-}
-
-/// Whether a table of which no day is known, or the day of the run, is another than when all was stored.
-fn a_whole_table_differs(now: &Digests, stored: &Digests) -> bool {
-    let mut whole = now.keys().chain(stored.keys()).filter(|(_, day)| *day == WHOLE_TABLE);
-    whole.any(|key| now.get(key) != stored.get(key))
-}
-
-/// The days that look otherwise than when they were stored; all of them when a whole table does.
-fn dirty(now: &Digests, stored: &Digests, first: Option<NaiveDate>) -> BTreeSet<NaiveDate> {
-    let differs: BTreeSet<NaiveDate> = now
-        .keys()
-        .chain(stored.keys())
-        .filter(|key| now.get(*key) != stored.get(*key))
-        .map(|(_, day)| *day)
-        .filter(|day| *day == WHOLE_TABLE || first.is_none_or(|first| *day >= first))
-        .collect();
-    let all = a_whole_table_differs(now, stored);
-    let days = now.keys().chain(stored.keys()).map(|(_, day)| *day);
-    days.filter(|day| *day != WHOLE_TABLE && (all || differs.contains(day))).collect()
 }
 
 #[cfg(test)]
@@ -348,20 +340,6 @@ mod tests {
 
     fn day(text: &str) -> NaiveDate {
         text.parse().expect("a day")
-    }
-
-    fn digests(given: &[(&str, NaiveDate, &str)]) -> Digests {
-        given.iter().map(|(watch, day, digest)| (((*watch).to_owned(), *day), (*digest).to_owned())).collect()
-    }
-
-    #[test]
-    fn a_day_is_dirty_when_it_came_changed_or_went() {
-        let [one, two, three, four] = ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"].map(day);
-        let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("b", two, "1"), ("a", three, "1")]);
-        let now = digests(&[("a", one, "1"), ("a", two, "1"), ("b", two, "2"), ("a", four, "1")]);
-        assert_eq!(dirty(&now, &stored, None), BTreeSet::from([two, three, four]));
-        assert_eq!(dirty(&now, &stored, Some(four)), BTreeSet::from([four]));
-        assert_eq!(dirty(&now, &now, None), BTreeSet::new());
     }
 
     #[test]
@@ -376,28 +354,12 @@ mod tests {
         // Three years of readings and snapshots; of what has no days none goes.
         assert!(from("machine_summary").is_some_and(|kept| kept < day("2027-01-02") && kept > day("2026-12-20")));
         assert_eq!(from("dimensions"), None);
+        // What is half gone at the border stays, too: the first day of those beside it, the days of a month that has begun.
+        let whole = |job: &str| whole_from(crate::job::named(&jobs, job).expect("a job"), day("2027-01-15"));
+        let borders = ["fault_facts", "machine_summary", "financial_summary"].map(whole);
+        assert_eq!(borders, ["2027-01-15", "2027-01-16", "2027-02-01"].map(day));
         let days = BTreeSet::from(["2026-01-01", "2026-01-02"].map(day));
         assert_eq!(kept(days.clone(), Some(day("2026-01-02"))), BTreeSet::from([day("2026-01-02")]));
         assert_eq!(kept(days.clone(), None), days);
-    }
-
-    #[test]
-    fn a_day_is_computed_once_more_when_it_is_over() {
-        let [one, two, three] = ["2026-01-01", "2026-01-02", "2026-01-03"].map(day);
-        let rows = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
-        let on = |today: NaiveDate| rows.clone().into_iter().chain(under_way(&rows, today)).collect::<Digests>();
-        assert_eq!(dirty(&on(two), &on(two), None), BTreeSet::new());
-        assert_eq!(dirty(&on(three), &on(two), None), BTreeSet::from([one]));
-        assert_eq!(dirty(&on(day("2026-02-01")), &on(two), None), BTreeSet::from([one, two]));
-        assert_eq!(on(day("2026-02-01")), rows);
-    }
-
-    #[test]
-    fn a_changed_table_makes_all_days_dirty() {
-        let [one, two] = ["2026-01-01", "2026-01-02"].map(day);
-        let stored = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "1")]);
-        let now = digests(&[("a", one, "1"), ("a", two, "1"), ("names", WHOLE_TABLE, "2")]);
-        assert_eq!(dirty(&now, &stored, None), BTreeSet::from([one, two]));
-        assert!(a_whole_table_differs(&now, &stored) && !a_whole_table_differs(&now, &now));
     }
 }

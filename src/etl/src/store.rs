@@ -4,7 +4,9 @@
 //! alone has none), so what a transaction would promise is promised otherwise. Invariants: documents are computed into staging
 //! collections that have the validator and the unique indexes of their target, so what that would refuse is refused there, and compared with the source there;
 //! one document (`etl_swaps`) is the moment from which they count: without it nothing of them is ever visible, with it they are
-//! brought into their places, by the next run if this one is killed. Bringing them there twice ends the same.
+//! brought into their places, by the next run if this one is killed. Bringing them there twice ends the same. Before a day loses anything
+//! the run looks whether that document is still its own: where another run has taken over, staging collections may be gone, and one
+//! that is gone looks like one that is empty.
 
 use crate::days::Span;
 use crate::documents::{document, pipeline, told};
@@ -16,7 +18,8 @@ use bson::{Bson, DateTime, Document, doc};
 use chrono::{NaiveDate, NaiveTime};
 use futures_util::{StreamExt, TryStreamExt};
 use genims_databases::MongoSettings;
-use genims_databases::mongo::INTERNAL_DATABASE;
+use genims_databases::mongo::{INTERNAL_DATABASE, durable};
+use mongodb::error::ErrorKind;
 use mongodb::results::CollectionSpecification;
 use mongodb::{Collection, Database, IndexModel};
 use std::collections::{BTreeMap, HashSet};
@@ -24,6 +27,8 @@ use std::collections::{BTreeMap, HashSet};
 const SWAPS: &str = "etl_swaps";
 /// Documents in one command.
 const DOCUMENTS_MAX: usize = 1_000;
+/// DuplicateKey, DocumentValidationFailure.
+const REFUSALS: [i32; 2] = [11_000, 121];
 
 pub struct DocumentTarget {
     settings: MongoSettings,
@@ -55,8 +60,12 @@ impl DocumentTarget {
 
     /// The runs whose staging collections are still there.
     pub async fn leftovers(&self) -> Result<BTreeMap<i64, Vec<String>>, EtlError> {
+        Ok(by_run(self.names().await?))
+    }
+
+    async fn names(&self) -> Result<Vec<String>, EtlError> {
         let names = self.internal.list_collection_names().await;
-        Ok(by_run(names.map_err(|error| self.failed("looking for staging collections", error))?))
+        names.map_err(|error| self.failed("looking for staging collections", error))
     }
 
     pub async fn drop_staging(&self, names: &[String]) -> Result<(), EtlError> {
@@ -67,24 +76,41 @@ impl DocumentTarget {
         Ok(())
     }
 
-    /// Brings to its end what an earlier run of the job had to leave; before anything else of it is computed or dropped.
-    pub async fn settle(&self) -> Result<(), EtlError> {
+    /// Brings to its end what an earlier run of the job had to leave; before anything else of it is computed or dropped. Where what it
+    /// computed is gone (`genims_internal` was restored or emptied), no day is touched, and what the target refuses it refuses for ever: then
+    /// the run, to be [given up](Self::give_up) once it is noted that its days must be computed anew, and the days.
+    pub async fn settle(&self) -> Result<Option<(i64, Span)>, EtlError> {
         let found = self.swaps().find_one(doc! { "_id": &self.job }).await;
         let Some(swap) = found.map_err(|error| self.failed("looking for an unfinished swap", error))? else {
-            return Ok(());
+            return Ok(None);
         };
         let swap = Swap::read(&swap).ok_or_else(|| EtlError::Loading {
             what: format!("job {}: an unfinished swap", self.job),
             cause: format!("{INTERNAL_DATABASE}.{SWAPS} holds what this release does not understand"),
         })?;
-        tracing::info!(
-            job = self.job,
-            run = swap.run_id,
-            "days that an earlier run computed are brought to their places"
-        );
-        self.bring(&swap).await?;
-        let staged: Vec<String> = swap.tables.iter().map(|(name, _)| staging_name(swap.run_id, name)).collect();
-        self.drop_staging(&staged).await
+        let (job, run) = (&self.job, swap.run_id);
+        let staged: Vec<String> = swap.tables.iter().map(|(name, _)| staging_name(run, name)).collect();
+        let names = self.names().await?;
+        if let Some(gone) = staged.iter().find(|name| !names.contains(name)) {
+            let Span { first, last } = swap.span;
+            tracing::warn!(job, run, gone, %first, %last, "what an earlier run computed is gone; its days are computed anew");
+            return Ok(Some((run, swap.span)));
+        }
+        tracing::info!(job, run, "days that an earlier run computed are brought to their places");
+        match self.bring(&swap).await {
+            Err(error @ EtlError::Refused { .. }) => {
+                tracing::warn!(job, run, %error, "what an earlier run computed is given up");
+                Ok(Some((run, swap.span)))
+            }
+            Err(error) => Err(error),
+            Ok(()) => self.drop_staging(&staged).await.map(|()| None),
+        }
+    }
+
+    /// Lets a swap go that cannot be brought to its end.
+    pub async fn give_up(&self, run_id: i64) -> Result<(), EtlError> {
+        let gone = self.swaps().delete_one(doc! { "_id": &self.job, "run_id": run_id }).await;
+        gone.map(drop).map_err(|error| self.failed("giving up a swap", error))
     }
 
     /// Makes a staging collection of the form of its target, and fills it; how many documents there were.
@@ -166,35 +192,52 @@ impl DocumentTarget {
 
     async fn bring(&self, swap: &Swap) -> Result<(), EtlError> {
         for (name, window) in &swap.tables {
-            let staging = staging_name(swap.run_id, name);
             for day in swap.span.first.iter_days().take_while(|day| *day <= swap.span.last) {
-                let brought = self.bring_day(&staging, name, window, day).await;
-                brought.map_err(|error| self.failed(&format!("storing {name}"), error))?;
+                self.bring_day(swap, name, window, day).await?;
             }
         }
-        let done = self.swaps().delete_one(doc! { "_id": &self.job }).await;
-        done.map(|_| ()).map_err(|error| self.failed("storing", error))
+        // What days look like is noted next, in another database that waits for its disk: so does this.
+        let done = self.swaps().delete_one(self.own(swap)).write_concern(durable()).await;
+        match done.map_err(|error| self.failed("storing", error))?.deleted_count {
+            0 => Err(self.taken_over()),
+            _ => Ok(()),
+        }
+    }
+
+    fn own(&self, swap: &Swap) -> Document {
+        doc! { "_id": &self.job, "run_id": swap.run_id }
+    }
+
+    fn taken_over(&self) -> EtlError {
+        EtlError::TakenOver { job: self.job.clone() }
     }
 
     /// What is no longer computed goes first, or a unique index might see one thing twice.
-    async fn bring_day(
-        &self,
-        staging: &str,
-        name: &str,
-        window: &str,
-        day: NaiveDate,
-    ) -> Result<(), mongodb::error::Error> {
-        let (staged, target) = (self.internal.collection(staging), self.database.collection(name));
+    async fn bring_day(&self, swap: &Swap, name: &str, window: &str, day: NaiveDate) -> Result<(), EtlError> {
+        let failed = |error| self.failed(&format!("storing {name}"), error);
+        let staged: Collection<Document> = self.internal.collection(&staging_name(swap.run_id, name));
+        let target: Collection<Document> = self.database.collection(name);
         let within = doc! { window: { "$gte": midnight(day), "$lt": midnight(day.succ_opt().unwrap_or(day)) } };
-        let computed: HashSet<String> = ids(&staged, &within).await?.into_iter().filter_map(text).collect();
+        let computed = ids(&staged, &within).await.map_err(failed)?;
+        let computed: HashSet<String> = computed.into_iter().filter_map(text).collect();
         let is_computed = |id: &Bson| id.as_str().is_some_and(|id| computed.contains(id));
-        let gone: Vec<Bson> = ids(&target, &within).await?.into_iter().filter(|id| !is_computed(id)).collect();
+        let stored = ids(&target, &within).await.map_err(failed)?;
+        let gone: Vec<Bson> = stored.into_iter().filter(|id| !is_computed(id)).collect();
+        // After the ids: the collection in which they were looked for was there.
+        let is_own = self.swaps().find_one(self.own(swap)).await.map_err(failed)?.is_some();
+        if !is_own {
+            return Err(self.taken_over());
+        }
         for part in gone.chunks(DOCUMENTS_MAX) {
-            target.delete_many(doc! { "_id": { "$in": part } }).await?;
+            target.delete_many(doc! { "_id": { "$in": part } }).await.map_err(failed)?;
         }
         let into = doc! { "db": self.database.name(), "coll": name };
         let merge = doc! { "into": into, "on": "_id", "whenMatched": "replace", "whenNotMatched": "insert" };
-        staged.aggregate([doc! { "$match": within }, doc! { "$merge": merge }]).await?;
+        let merged = staged.aggregate([doc! { "$match": within }, doc! { "$merge": merge }]).await;
+        merged.map_err(|error| match is_refusal(&error) {
+            true => EtlError::Refused { what: format!("storing {name}"), source: self.settings.error(error) },
+            false => failed(error),
+        })?;
         Ok(())
     }
 
@@ -240,6 +283,11 @@ fn text(id: Bson) -> Option<String> {
         Bson::String(text) => Some(text),
         _ => None,
     }
+}
+
+/// A unique index or a validator that what was staged does not fit.
+fn is_refusal(error: &mongodb::error::Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(command) if REFUSALS.contains(&command.code))
 }
 
 fn midnight(day: NaiveDate) -> DateTime {

@@ -1,7 +1,8 @@
 //! Writes the compliance report of each day at 03:00 UTC of the next into the data folder, in a thread of its own. No database need be up.
 //!
 //! Invariants: which days have a report the folder says, so a server that was down at three makes that of the latest day when it starts; a
-//! report in which something is lacking is written all the same and made anew, with longer and longer pauses, some times.
+//! report in which something is lacking is written all the same and made anew, with longer and longer pauses, some times, and again after a
+//! restart. A report of a day that is not over silences nothing. Only here the oldest reports go.
 
 use super::{ServerError, Stage};
 use crate::compliance::gather;
@@ -10,7 +11,8 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use genims_databases::configured::if_configured;
 use genims_databases::{Environment, MysqlSettings, Registry};
 use genims_model::{Backoff, panics};
-use genims_platform::compliance::keep;
+use genims_platform::compliance::{ComplianceReport, keep};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,7 +47,8 @@ pub(super) fn start(settings: &Settings, environment: &Environment, stage: &mut 
         return Ok(());
     }
     let folder = settings.data_dir.join(FOLDER);
-    let since = last(&folder).unwrap_or_else(Utc::now);
+    let now = Utc::now();
+    let since = last(&folder, now.date_naive()).unwrap_or(now);
     let reporter = Reporter {
         settings: settings.clone(),
         environment: environment.clone(),
@@ -72,9 +75,12 @@ pub(super) fn start(settings: &Settings, environment: &Environment, stage: &mut 
     Ok(())
 }
 
-/// The moment for which the newest report in the folder was made.
-fn last(folder: &Path) -> Option<DateTime<Utc>> {
-    moment(keep::days(folder).ok()?.pop()?.checked_add_days(Days::new(1))?)
+/// The moment for which the newest report in the folder was made, of a day that is over; the one before it, if the report lacks something.
+fn last(folder: &Path, today: NaiveDate) -> Option<DateTime<Utc>> {
+    let newest = keep::days(folder).ok()?.into_iter().rfind(|day| *day < today)?;
+    // A page that cannot be read tells nobody anything.
+    let is_complete = keep::is_complete(folder, newest).unwrap_or(false);
+    moment(if is_complete { newest.checked_add_days(Days::new(1))? } else { newest })
 }
 
 fn moment(day: NaiveDate) -> Option<DateTime<Utc>> {
@@ -110,7 +116,7 @@ impl Reporter {
         let Some(day) = due.date_naive().checked_sub_days(Days::new(1)) else { return };
         let gathered = gather(&self.settings, &self.environment, &self.registry, day, now);
         let lacking = match panics::contain(gathered).await {
-            Ok(report) => match keep::write(&self.folder, &report) {
+            Ok(report) => match self.keep(&report) {
                 Ok(page) if report.is_complete() => {
                     tracing::info!(%day, page = %page.display(), "compliance report written");
                     return self.done(due);
@@ -130,6 +136,12 @@ impl Reporter {
         tracing::warn!(%day, lacking, seconds = pause.as_secs(), "the compliance report is not complete; tried again");
     }
 
+    fn keep(&self, report: &ComplianceReport) -> io::Result<PathBuf> {
+        let page = keep::write(&self.folder, report)?;
+        keep::prune(&self.folder)?;
+        Ok(page)
+    }
+
     fn done(&mut self, due: DateTime<Utc>) {
         self.since = due;
         self.attempts = 0;
@@ -141,20 +153,47 @@ impl Reporter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use genims_platform::compliance::ReportSection;
 
     #[test]
     fn the_folder_says_what_is_due() {
         let place = tempfile::tempdir().expect("a folder");
-        assert_eq!(last(place.path()), None);
+        let today = NaiveDate::from_ymd_opt(2026, 12, 1).expect("a day");
+        assert_eq!(last(place.path(), today), None);
         for name in ["compliance-2026-11-28.html", "compliance-2026-11-29.html", "compliance-2026-11-30.csv"] {
             std::fs::write(place.path().join(name), "").expect("a file");
         }
         let at = |text: &str| text.parse::<DateTime<Utc>>().expect("an instant");
-        let since = last(place.path()).expect("there are some");
+        // Somebody asked for a day that is not over, by a release that made a report of it.
+        std::fs::write(place.path().join("compliance-2026-12-01.html"), "").expect("a file");
+        let since = last(place.path(), today).expect("there are some");
         assert_eq!(since, at("2026-11-30T03:00:00Z"));
         assert_eq!(due(since, at("2026-12-01T02:59:59Z")), None);
         assert_eq!(due(since, at("2026-12-01T03:00:00Z")), Some(at("2026-12-01T03:00:00Z")));
         assert_eq!(due(since, at("2026-12-04T10:00:00Z")), Some(at("2026-12-04T03:00:00Z")));
         assert_eq!(due(since, at("2026-12-04T01:00:00Z")), Some(at("2026-12-03T03:00:00Z")));
+    }
+
+    #[test]
+    fn a_report_that_lacks_something_is_made_anew_after_a_restart() {
+        let place = tempfile::tempdir().expect("a folder");
+        let day = NaiveDate::from_ymd_opt(2026, 11, 30).expect("a day");
+        let section = ReportSection {
+            name: "holds",
+            title: "Holds",
+            says: "Now.",
+            columns: &["hold"],
+            rows: vec![vec!["Not complete; not looked at: holds".to_owned()]],
+            is_cut: false,
+            error: None,
+        };
+        let whole = ComplianceReport { day, made_at: DateTime::UNIX_EPOCH, sections: vec![section.clone()] };
+        let lacking = section.looked_at(Err("down".to_owned()));
+        let lacking = ComplianceReport { sections: vec![lacking], ..whole.clone() };
+        let (today, now) = (day + Days::new(1), moment(day + Days::new(1)).expect("an instant"));
+        for (report, wanted) in [(&lacking, Some(now)), (&whole, None)] {
+            keep::write(place.path(), report).expect("written");
+            assert_eq!(due(last(place.path(), today).expect("a report"), now), wanted);
+        }
     }
 }

@@ -9,9 +9,8 @@ use crate::errors::BackupError;
 use crate::manifest::LogPosition;
 use crate::saved::Saved;
 use futures_util::TryStreamExt;
-use genims_databases::mongo::INTERNAL_DATABASE;
+use genims_databases::mongo::{INTERNAL_DATABASE, durable};
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{Acknowledgment, WriteConcern};
 use mongodb::{Client, Collection};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,7 +79,6 @@ impl Positions {
     pub(super) async fn put_back(&self, client: &Client, begun: &Self) -> Result<(), mongodb::error::Error> {
         let database = client.database(INTERNAL_DATABASE);
         let positions: Collection<Document> = database.collection(POSITIONS);
-        let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
         let known: Vec<&Bson> = self.0.iter().filter_map(|position| position.get("_id")).collect();
         positions.delete_many(doc! { "_id": { "$nin": known } }).await?;
         for position in &self.0 {
@@ -90,7 +88,7 @@ impl Positions {
             let intent = offset(position, "intent_offset");
             set.insert("intent_offset", doc! { "$max": ["$intent_offset", "$next_offset", intent] });
             let update = positions.find_one_and_update(doc! { "_id": &id }, vec![doc! { "$set": set }]);
-            let before = update.upsert(true).write_concern(durable.clone()).await?.unwrap_or_default();
+            let before = update.upsert(true).write_concern(durable()).await?.unwrap_or_default();
             let moved =
                 begun.of(Some(&id)).is_some_and(|begun| offset(begun, "next_offset") != offset(&before, "next_offset"));
             if moved || offset(&before, "intent_offset") > offset(&before, "next_offset") {

@@ -73,8 +73,8 @@ fn reasons() -> PossibleValuesParser {
     PossibleValuesParser::new(Reason::ALL.map(Reason::code))
 }
 
-/// What a device sent, fit for a terminal: control characters as escapes.
-fn shown(text: &str) -> Cow<'_, str> {
+/// What a stranger sent, fit for a terminal: control characters as escapes.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);
     }

@@ -1,10 +1,10 @@
-//! Reports in a folder: a page and a table for each day, whole or not at all, and a bounded number of days.
+//! Reports in a folder: a page and a table for each day, whole or not at all, and where they are pruned a bounded number of days.
 //!
 //! Invariants: a file under its name is whole and on the disk; the page comes last, so a day that has one has both; nobody but the owner
 //! may read them, for they say who did what.
 
 use super::ComplianceReport;
-use super::page::page;
+use super::page::{NOT_COMPLETE, page};
 use super::table::table;
 use chrono::NaiveDate;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -18,7 +18,7 @@ const PREFIX: &str = "compliance-";
 const PAGE: &str = "html";
 const TABLE: &str = "csv";
 
-/// Writes a report, and lets the oldest go; where its page is.
+/// Writes a report; where its page is.
 pub fn write(folder: &Path, report: &ComplianceReport) -> io::Result<PathBuf> {
     let page = page(report).map_err(io::Error::other)?;
     let table = table(report).map_err(io::Error::other)?;
@@ -32,6 +32,17 @@ pub fn write(folder: &Path, report: &ComplianceReport) -> io::Result<PathBuf> {
         fs::rename(beside(path), path)?;
     }
     File::open(folder)?.sync_all()?;
+    Ok(path)
+}
+
+/// Whether the report of a day says that nothing was lacking.
+pub fn is_complete(folder: &Path, day: NaiveDate) -> io::Result<bool> {
+    let page = fs::read(file(folder, day, PAGE))?;
+    Ok(!String::from_utf8_lossy(&page).contains(NOT_COMPLETE))
+}
+
+/// Lets the oldest go: where somebody else keeps reports they are his.
+pub fn prune(folder: &Path) -> io::Result<()> {
     let days = days(folder)?;
     for day in days.iter().take(days.len().saturating_sub(DAYS_KEPT)) {
         // The page first: a table alone is a report that was never made.
@@ -42,7 +53,7 @@ pub fn write(folder: &Path, report: &ComplianceReport) -> io::Result<PathBuf> {
             }
         }
     }
-    Ok(path)
+    Ok(())
 }
 
 /// The days that have a report, oldest first.
@@ -94,6 +105,7 @@ mod tests {
         let (folder, report) = (place.path().join("reports"), super::super::tests::report());
         assert_eq!(days(&folder).expect("no folder yet"), []);
         let page = write(&folder, &report).expect("written");
+        assert!(!is_complete(&folder, report.day).expect("a page"));
         assert_eq!(names(&folder), ["compliance-2026-11-30.csv", "compliance-2026-11-30.html"]);
         assert_eq!(fs::metadata(&page).expect("a file").permissions().mode() & 0o077, 0);
         let before = fs::read(&page).expect("a page");
@@ -108,11 +120,12 @@ mod tests {
         fs::remove_dir(beside(&page)).expect("out of the way");
         write(&folder, &later).expect("written");
         assert_ne!(fs::read(&page).expect("a page"), before);
+        assert!(is_complete(&folder, report.day).expect("a page"));
         assert_eq!(names(&folder).len(), 2);
     }
 
     #[test]
-    fn the_oldest_go() {
+    fn the_oldest_go_when_they_are_told_to() {
         let place = tempfile::tempdir().expect("a folder");
         let report = super::super::tests::report();
         let last = report.day + Days::new(DAYS_KEPT as u64 - 1);
@@ -124,6 +137,8 @@ mod tests {
         fs::write(place.path().join("notes.html"), "not ours").expect("a file");
         let newest = last + Days::new(1);
         write(place.path(), &ComplianceReport { day: newest, ..report.clone() }).expect("written");
+        assert_eq!(days(place.path()).expect("days").len(), DAYS_KEPT + 1);
+        prune(place.path()).expect("fewer");
         let kept = days(place.path()).expect("days");
         assert_eq!(
             (kept.len(), kept.first(), kept.last()),

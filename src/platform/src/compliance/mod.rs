@@ -2,7 +2,7 @@
 //!
 //! - [`questions`]: what databases are asked
 //! - [`page`]: the report as HTML; [`table`]: as CSV
-//! - [`keep`]: both in a folder, whole or not at all, and a bounded number of them
+//! - [`keep`]: both in a folder, whole or not at all
 //!
 //! Invariants: sessions are read-only; what could not be looked at is told as such and never looks like nothing found.
 

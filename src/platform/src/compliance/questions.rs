@@ -14,7 +14,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(120);
 /// Rows of a section.
 const ROWS_MAX: usize = 2_000;
 
-/// In SQL `{day}` is the day, `{next}` the one after it, as texts that both engines take for days.
+/// In SQL `{day}` is the day, `{next}` the one after it, as texts that both engines take for days. What has no status is neither closed
+/// nor out of use.
 struct Question {
     section: ReportSection,
     database: &'static str,
@@ -71,7 +72,7 @@ const QUESTIONS: [Question; 9] = [
         &["gauge", "name", "kept by", "due", "days overdue", "status"],
         "genims_quality_db",
         "SELECT equipment_number, equipment_name, location, next_calibration_due, DATE '{next}' - next_calibration_due, equipment_status
-         FROM measuring_equipment WHERE equipment_status NOT IN ('out_of_service', 'retired') AND next_calibration_due < DATE '{next}'
+         FROM measuring_equipment WHERE coalesce(equipment_status, '') NOT IN ('out_of_service', 'retired') AND next_calibration_due < DATE '{next}'
          ORDER BY next_calibration_due, equipment_number",
     ),
     question(
@@ -79,7 +80,7 @@ const QUESTIONS: [Question; 9] = [
         &["number", "detected", "days open", "status", "severity", "priority", "what"],
         "genims_quality_db",
         "SELECT ncr_number, detected_date, DATE '{next}' - detected_date, ncr_status, defect_severity, priority, left(defect_description, 300)
-         FROM ncr_headers WHERE ncr_status NOT IN ('closed', 'cancelled') AND detected_date < DATE '{next}'
+         FROM ncr_headers WHERE coalesce(ncr_status, '') NOT IN ('closed', 'cancelled') AND detected_date < DATE '{next}'
            AND (defect_severity = 'critical' OR priority = 'critical') ORDER BY detected_date, ncr_number",
     ),
     question(
@@ -87,7 +88,7 @@ const QUESTIONS: [Question; 9] = [
         &["number", "severity", "status", "due", "days overdue", "what"],
         "genims_quality_db",
         "SELECT capa_number, problem_severity, capa_status, target_completion_date, greatest(DATE '{next}' - target_completion_date, 0), left(problem_description, 300)
-         FROM capa_headers WHERE capa_status NOT IN ('closed', 'cancelled')
+         FROM capa_headers WHERE coalesce(capa_status, '') NOT IN ('closed', 'cancelled')
          ORDER BY problem_severity IS DISTINCT FROM 'critical', target_completion_date, capa_number",
     ),
     question(

@@ -50,7 +50,7 @@ const ROLL_UPS: [RollUp; 3] = [
         collection: "daily_production_summary",
         job: "daily_production",
         source: OPERATIONS,
-        sql: "SELECT line_id, concat_ws(' ', sum(coalesce(actual_quantity, 0)), count(*)) FROM production_runs
+        sql: "SELECT line_id, concat_ws(' ', sum(greatest(coalesce(actual_quantity, 0), 0)), count(*)) FROM production_runs
               GROUP BY line_id HAVING max(greatest(created_at, updated_at)) <= {seeded}",
         stages: || of_two("$line_id", ["$produced", "$run_count"]),
     },
@@ -99,8 +99,9 @@ async fn compare(sources: &Sources, roll_up: &RollUp, finding: &mut Finding) -> 
         let (key, wanted) = (field(&row, 0), numbers(field(&row, 1)));
         let found = documents.get(key).map_or(&[][..], Vec::as_slice);
         if !same(&wanted, found) {
-            let detail = format!("source {wanted:?}, documents {found:?}: run `genims etl run {}`", roll_up.job);
-            finding.violation(key, detail);
+            // An ordinary run takes what changed in the sources: of documents that are lost it knows nothing.
+            let remedy = format!("run `genims etl backfill {} --from DAY --to DAY` over its days", roll_up.job);
+            finding.violation(key, format!("source {wanted:?}, documents {found:?}: {remedy}"));
         }
     };
     sources.rule_rows(roll_up.source, roll_up.sql, each).await

@@ -14,9 +14,10 @@
 use crate::error::{SinkError, answered};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
+use genims_databases::mongo::durable;
 use genims_model::Position;
 use mongodb::action::Action;
-use mongodb::options::{Acknowledgment, WriteConcern};
+use mongodb::options::WriteConcern;
 use mongodb::{Client, Collection};
 use std::ops::Range;
 use uuid::Uuid;
@@ -231,9 +232,4 @@ impl Bookkeeping {
         self.ledger.replace_one(doc! { "_id": id }, entry).upsert(true).await?;
         Ok(())
     }
-}
-
-/// On the disk of the majority.
-fn durable() -> WriteConcern {
-    WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
 }
