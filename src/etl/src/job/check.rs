@@ -64,6 +64,14 @@ fn check_names(job: &Job, engine: Engine) -> Result<(), String> {
             return Err(format!("{} is there twice", table.name));
         }
     }
+    // A pipeline has braces of its own.
+    let compared = job.reconciliations.iter().filter(|_| engine == Engine::Mysql);
+    for made in compared {
+        let has = |name: &str| known.contains(name) || filled.contains(name);
+        if let Some(name) = places(&made.target).find(|name| !has(name)) {
+            return Err(format!("{:?}: {{{name}}} is neither an [[extract]] nor a [[table]]", made.says));
+        }
+    }
     Ok(())
 }
 
