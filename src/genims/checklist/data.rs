@@ -88,19 +88,22 @@ fn is_meant(finding: &Finding, rules: &RuleSelection, owners: &[&str]) -> bool {
 
 /// What jobs have to be like.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Jobs {
+pub(super) struct Jobs<'c> {
+    /// Which are of another rhythm, by name.
+    pub(super) except: &'c [String],
     pub(super) sources: usize,
     pub(super) every: Option<Duration>,
     pub(super) succeeded_within: Option<Duration>,
 }
 
-pub(super) async fn etl(places: &ChecklistPlaces<'_>, target: &str, wanted: Jobs) -> Outcome {
+pub(super) async fn etl(places: &ChecklistPlaces<'_>, target: &str, wanted: Jobs<'_>) -> Outcome {
     let (database, jobs) = match (places.registry.get(target), job::load(places.registry, None)) {
         (Ok(database), Ok(jobs)) => (database, jobs),
         (Err(error), _) => return Outcome::not_looked_at(error),
         (_, Err(error)) => return Outcome::not_looked_at(error),
     };
-    let own: Vec<&Job> = jobs.iter().filter(|job| job.target == database.name).collect();
+    let is_meant = |job: &&Job| job.target == database.name && !wanted.except.contains(&job.name);
+    let own: Vec<&Job> = jobs.iter().filter(is_meant).collect();
     if let Some(outcome) = defined(places, database, &own, wanted) {
         return outcome;
     }
@@ -127,7 +130,7 @@ fn filled(database: &Database, jobs: &[&Job]) -> String {
 }
 
 /// What is wrong with their definitions.
-fn defined(places: &ChecklistPlaces<'_>, database: &Database, jobs: &[&Job], wanted: Jobs) -> Option<Outcome> {
+fn defined(places: &ChecklistPlaces<'_>, database: &Database, jobs: &[&Job], wanted: Jobs<'_>) -> Option<Outcome> {
     let remedy = "add a job to config/etl (config/etl/README.md says how)";
     if jobs.is_empty() {
         return Some(Outcome::fails(format!("no job fills {}", database.name), remedy));
