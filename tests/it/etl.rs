@@ -238,7 +238,9 @@ fn what_was_computed(plant: &Plant) {
     }
     // A compressor is no machine: what it costs, its plant pays.
     let jobs = |table: &str| {
-        let sql = format!("SELECT CONCAT_WS(' ', maintenance_job_count, maintenance_cost) FROM {table} WHERE performance_date = '{next}'");
+        let sql = format!(
+            "SELECT CONCAT_WS(' ', maintenance_job_count, maintenance_cost) FROM {table} WHERE performance_date = '{next}'"
+        );
         plant.mysql(REPORTING, &sql)
     };
     let told = ["machine", "line", "factory"].map(|what| jobs(&format!("{what}_performance_daily")).join(", "));

@@ -11,8 +11,8 @@ use genims_etl::job::{self, Job};
 use genims_etl::run::Places as EtlPlaces;
 use genims_etl::schedule::Schedule;
 use genims_model::counted;
-use genims_platform::checklist::{LineState, Outcome};
 use genims_platform::checklist::definition::{RuleSelection, meant};
+use genims_platform::checklist::{LineState, Outcome};
 use genims_platform::provision::{self, Mode, ProvisionStatus};
 use genims_platform::retention::{self, How};
 use genims_platform::verify::{Finding, RuleOutcome, Verdict};
@@ -102,8 +102,8 @@ pub(super) async fn etl(places: &ChecklistPlaces<'_>, target: &str, wanted: Jobs
         (Err(error), _) => return Outcome::not_looked_at(error),
         (_, Err(error)) => return Outcome::not_looked_at(error),
     };
-    let is_meant = |job: &&Job| job.target == database.name && !wanted.except.contains(&job.name);
-    let own: Vec<&Job> = jobs.iter().filter(is_meant).collect();
+    let is_own = |job: &&Job| job.target == database.name && !wanted.except.contains(&job.name);
+    let own: Vec<&Job> = jobs.iter().filter(is_own).collect();
     if let Some(outcome) = defined(places, database, &own, wanted) {
         return outcome;
     }
