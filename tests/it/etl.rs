@@ -31,6 +31,8 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
 const OPERATIONS: &str = "genims_operations_db";
 const MANUFACTURING: &str = "genims_manufacturing_db";
 const FINANCIAL: &str = "genims_financial_db";
+const MAINTENANCE: &str = "genims_maintenance_db";
+const HR: &str = "genims_hr_db";
 const MASTER: &str = "genims_master_db";
 const REPORTING: &str = "genims_reporting_db";
 const ANALYTICS: &str = "genims_analytics_db";
@@ -90,6 +92,23 @@ impl Plant {
              ('R2', 'USD', 'INR', '{next}'::date + 1, 100)"
         );
         plant.platform.execute(FINANCIAL, &rate);
+        plant.platform.execute(
+            MAINTENANCE,
+            &format!(
+                "INSERT INTO maintenance_assets (asset_id, asset_number, asset_name, machine_id, line_id, factory_id) VALUES ('A1', 'A1', 'Press', 'M1', 'L1', 'F1'), \
+                 ('A2', 'A2', 'Compressor', NULL, NULL, 'F1'); \
+                 INSERT INTO work_orders (work_order_id, work_order_number, asset_id, wo_type, description, wo_status, actual_end_date, actual_total_cost) VALUES \
+                 ('J1', 'J1', 'A1', 'breakdown', 'a seal', 'completed', '{next} 02:00', 1250), ('J2', 'J2', 'A2', 'preventive', 'oil', 'completed', '{next} 03:00', 40.5), \
+                 ('J3', 'J3', 'A1', 'preventive', 'oil', 'in_progress', NULL, 30)"
+            ),
+        );
+        plant.platform.execute(
+            HR,
+            &format!(
+                "INSERT INTO safety_incidents (incident_id, incident_number, incident_date, factory_id, incident_type, description) VALUES \
+                 ('S1', 'S1', '{next}', 'F1', 'near_miss', 'a crate'), ('S2', 'S2', '{next}', 'F1', 'lost_time', 'a hand')"
+            ),
+        );
         plant
     }
 
@@ -218,6 +237,17 @@ fn what_was_computed(plant: &Plant) {
     for table in ["line_performance_daily", "factory_performance_daily"] {
         assert_eq!(plant.mysql(REPORTING, &format!("{sums} {table}")), ["600.000 35 30"], "{table}");
     }
+    // A compressor is no machine: what it costs, its plant pays.
+    let jobs = |table: &str| {
+        let sql = format!(
+            "SELECT CONCAT_WS(' ', maintenance_job_count, maintenance_cost) FROM {table} WHERE performance_date = '{next}'"
+        );
+        plant.mysql(REPORTING, &sql)
+    };
+    let told = ["machine", "line", "factory"].map(|what| jobs(&format!("{what}_performance_daily")).join(", "));
+    assert_eq!(told, ["1 1250.00", "1 1250.00", "2 1290.50"]);
+    let incidents = "SELECT CONCAT_WS(' ', SUM(safety_incident_count), SUM(lost_time_incident_count)) FROM factory_performance_daily";
+    assert_eq!(plant.mysql(REPORTING, incidents), ["2 1"]);
     let shifts = "SELECT CONCAT_WS(' ', shift_id, SUM(planned_seconds), SUM(produced_units)) FROM oee_daily_summary GROUP BY shift_id";
     assert_eq!(plant.mysql(REPORTING, shifts), ["S1 600.000 35"]);
     assert_eq!(plant.faults(), ["1 5", "1 5"]);

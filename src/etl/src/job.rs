@@ -315,6 +315,7 @@ target = "SELECT 1 AS k, 2 AS v"
             ("target = \"genims_reporting_db\"", "target = \"genims_hr_db\"", "MySQL"),
             ("target = \"genims_reporting_db\"", "target = \"genims_x_db\"", "not in the registry"),
             ("{faults}", "{fault}", "{fault}"),
+            ("target = \"SELECT 1 AS k", "target = \"SELECT (SELECT 1 FROM {fault}) AS k", "{fault}"),
             ("name = \"t\"", "name = \"T; DROP\"", "no name"),
             ("name = \"t\"", "name = \"faults\"", "twice"),
             ("window = \"d BETWEEN :first AND :last\"", "", "window"),

@@ -156,6 +156,7 @@ impl TargetDatabase {
 
     /// Keys and values, as text, inside the transaction.
     pub async fn answers(&mut self, what: &str, sql: &str) -> Result<BTreeMap<String, String>, EtlError> {
+        let sql = self.placed(sql);
         let sql = format!("SELECT CAST(k AS CHAR), CAST(v AS CHAR) FROM ({sql}) AS asked LIMIT {ANSWERS_MAX}");
         let rows: Result<Vec<(Option<String>, Option<String>)>, _> = self.connection.query(sql).await;
         let rows = rows.map_err(|error| self.failed(what, error))?;

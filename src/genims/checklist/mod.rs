@@ -127,8 +127,8 @@ async fn look(
         },
         Check::Benchmark { on, sessions, objectives } => timed(on, *sessions, *objectives, lines, places).await,
         Check::Server(server) => running::server(looks.stats().await, server),
-        Check::Etl { target, sources, every, succeeded_within } => {
-            let wanted = data::Jobs { sources: *sources, every: *every, succeeded_within: *succeeded_within };
+        Check::Etl { target, except, sources, every, succeeded_within } => {
+            let wanted = data::Jobs { except, sources: *sources, every: *every, succeeded_within: *succeeded_within };
             data::etl(places, target, wanted).await
         }
         Check::AuditTrail {} => data::audit_trail(places).await,

@@ -64,6 +64,16 @@ fn check_names(job: &Job, engine: Engine) -> Result<(), String> {
             return Err(format!("{} is there twice", table.name));
         }
     }
+    // A pipeline has braces of its own.
+    if engine == Engine::Mongodb {
+        return Ok(());
+    }
+    for made in &job.reconciliations {
+        let has = |name: &str| known.contains(name) || filled.contains(name);
+        if let Some(name) = places(&made.target).find(|name| !has(name)) {
+            return Err(format!("{:?}: {{{name}}} is neither an [[extract]] nor a [[table]]", made.says));
+        }
+    }
     Ok(())
 }
 

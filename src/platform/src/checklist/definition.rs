@@ -79,9 +79,11 @@ pub enum Check {
     },
     /// The running server: at least so many entries of a list in `/stats` that are `where`, each of them as `is` allows.
     Server(Server),
-    /// The jobs that fill a database: from at least so many databases, so often, and lately.
+    /// The jobs that fill a database, but for some by name: from at least so many databases, so often, and lately.
     Etl {
         target: String,
+        #[serde(default)]
+        except: Vec<String>,
         #[serde(default)]
         sources: usize,
         #[serde(default, with = "humantime_serde::option")]
