@@ -35,8 +35,8 @@ const IMPURE: [&str; 10] = [
     "tokio",
 ];
 
-/// Crates that speak to a server, or that do what is done in one place, and the manifests that may name them. `dev` asks a
-/// server that it has just started whether it answers; the root package has the tests that play the client.
+/// Crates that speak to a server, or that do what is done in one place, and the manifests that may name them. `dev` asks
+/// servers that it started whether they answer, and writes and counts rows in them for the figures; the root package has the tests that play the client.
 const DRIVERS: [(&str, &[&str]); 8] = [
     ("tokio-postgres", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
     ("mongodb", &["databases", "changes", "etl", "stores", "platform", "backup", "seed", "dev"]),
