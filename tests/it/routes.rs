@@ -21,6 +21,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("routes::nothing_is_written_twice_or_lost_however_often_the_server_dies", kills),
         harness.trial("routes::a_database_that_is_away_delays_no_other", away),
         harness.trial("routes::a_database_away_for_too_long_goes_on_and_says_what_it_lacks", away_too_long),
+        harness.trial("routes::taken_up_again_after_long_they_go_on_and_say_what_they_lack", without_for_long),
         harness.trial("routes::what_comes_late_is_of_the_job_that_ran_then", late),
         harness.trial("routes::files_that_change_are_read_again_unless_they_are_wrong", reload),
         harness.trial("routes::a_database_that_only_reads_delays_no_other", read_only),
@@ -401,4 +402,47 @@ fn away_too_long(harness: &'static Harness) {
     eventually("no gap is shown any more", PATIENCE, || {
         sink(&plant.stats(), "hr")["gaps"].as_array().is_some_and(Vec::is_empty)
     });
+}
+
+/// The server does without routes until the log no longer holds what they missed.
+fn without_for_long(harness: &'static Harness) {
+    const ROUTES: &str = "[routes]\ndirectory = \"routes\"\n";
+    let more = format!("[spool]\nmax_bytes = 1_048_576\nretain_bytes = 0\n{ROUTES}");
+    let plant = plant(harness, &more, &MODULES);
+    write_each(&plant);
+    let (sensor, begun_ms) = (plant.sensor(), now_ms() - 86_400_000);
+    plant.serve();
+    change_states(harness, &plant, (&sensor, begun_ms), 0..1_000);
+    plant.idle();
+    plant.terminate();
+
+    let file = plant.folder.join("genims.toml");
+    let with_routes = fs::read_to_string(&file).unwrap();
+    assert!(with_routes.contains(ROUTES));
+    fs::write(&file, with_routes.replace(ROUTES, "")).unwrap();
+    plant.serve();
+    for begin in (1_000..9_000).step_by(1_000) {
+        let state = |number: i64| if number % 2 == 0 { "RUNNING" } else { "IDLE" };
+        let messages: Vec<_> = (begin..begin + 1_000)
+            .map(|number| picture(&sensor, begun_ms + number * 1_000, state(number), 0, None))
+            .collect();
+        send(harness, &plant, &messages);
+    }
+    plant.idle();
+    plant.terminate();
+
+    fs::write(&file, with_routes).unwrap();
+    plant.serve();
+    assert!(plant.log_text().contains("a consumer returns after its records went"), "{}", plant.log_text());
+    let states = doc! { "meta.machine_id": &sensor.machine_id };
+    // The log still held the last of what was missed.
+    let before = plant.idle();
+    let held = plant.documents("machine_state_changes", states.clone()).len();
+    assert!((1_000..9_000).contains(&held), "{held}");
+    assert_ne!(sink(&before, "events")["gap_records_total"], 0, "{before:#}");
+    let messages = [("RUNNING", 9_000), ("IDLE", 9_001)]
+        .map(|(state, number)| picture(&sensor, begun_ms + number * 1_000, state, 0, None));
+    send(harness, &plant, &messages);
+    plant.idle();
+    assert_eq!(plant.documents("machine_state_changes", states).len(), held + 2);
 }

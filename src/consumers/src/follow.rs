@@ -238,7 +238,8 @@ impl<T: Target, L: Log> Follower<T, L> {
     }
 
     fn gatherer(&self, from: u64) -> Result<Gatherer<L::Reader>, SinkError> {
-        Ok(Gatherer::new(self.log.reader(from).map_err(SinkError::Log)?, self.limits.clone()))
+        let reader = self.log.reader(from).map_err(SinkError::Log)?;
+        Ok(Gatherer::new(reader, self.limits.clone(), self.target.filter()))
     }
 
     /// Tries until the batch is in the database; `None` when stopped before that.

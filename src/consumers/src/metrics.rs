@@ -234,7 +234,8 @@ impl SinkMetrics {
             let elapsed = u64::try_from(now - received_us).unwrap_or(0).clamp(1, LATENCY_US_MAX);
             latency.saturating_record_n(elapsed, count);
         };
-        for group in &batch.groups {
+        // What waited because nothing of it is for the database was not late.
+        for group in batch.groups.iter().filter(|group| group.first_offset >= batch.nothing_below) {
             for run in group.readings.chunk_by(|a, b| a.received_us == b.received_us) {
                 record(run[0].received_us, run.len() as u64);
             }
@@ -307,5 +308,9 @@ mod tests {
         metrics.committed(&batch);
         let latency = metrics.latency_us();
         assert_eq!((latency.len(), latency.min() > 4_900_000), (2, true));
+        // What waited because nothing of it was for the database was not late.
+        batch.nothing_below = batch.next_offset;
+        metrics.committed(&batch);
+        assert_eq!(metrics.latency_us().len(), 2);
     }
 }

@@ -35,14 +35,36 @@ pub struct RoutedEvent {
     pub values: Map<String, Value>,
 }
 
+/// What kind of event it is, without its fields.
+pub fn kind_of(event: &Event) -> &'static str {
+    match event {
+        Event::FaultOpened(_) => kind::FAULT_OPENED,
+        Event::FaultClosed(_) => kind::FAULT_CLOSED,
+        Event::SensorHealth(_) => kind::SENSOR_HEALTH,
+        Event::StateChanged { .. } => kind::STATE_CHANGED,
+        Event::PartsCounted { .. } => kind::PARTS_COUNTED,
+        Event::OeeHour(_) => kind::OEE_HOUR,
+        Event::ClientLost { .. } => kind::CLIENT_LOST,
+        Event::EnergyMetered { .. } => kind::ENERGY_METERED,
+        Event::ToolChanged { .. } => kind::TOOL_CHANGED,
+        Event::OperatorChanged { .. } => kind::OPERATOR_CHANGED,
+        Event::LimitCrossed(crossed) if crossed.beyond => kind::LIMIT_CROSSED,
+        Event::LimitCrossed(_) => kind::LIMIT_LEFT,
+        Event::AnomalySeen(_) => kind::ANOMALY_SEEN,
+        Event::QualityMeasured { .. } => kind::QUALITY_MEASURED,
+        Event::MachineSilent { silent: true, .. } => kind::MACHINE_SILENT,
+        Event::MachineSilent { .. } => kind::MACHINE_HEARD,
+    }
+}
+
 impl RoutedEvent {
     /// `None` for events of machines or sensors that the catalogue does not know.
     pub fn of(log: Uuid, log_offset: u64, event: &Event, catalogue: &Catalogue) -> Option<Self> {
         let mut fields = Fields { values: Map::new(), catalogue };
-        let (kind, at_us) = match event {
-            Event::FaultOpened(fault) => (kind::FAULT_OPENED, fields.fault_opened(fault)?),
-            Event::FaultClosed(fault) => (kind::FAULT_CLOSED, fields.fault_closed(fault)?),
-            Event::SensorHealth(health) => (kind::SENSOR_HEALTH, fields.sensor_health(health)?),
+        let at_us = match event {
+            Event::FaultOpened(fault) => fields.fault_opened(fault)?,
+            Event::FaultClosed(fault) => fields.fault_closed(fault)?,
+            Event::SensorHealth(health) => fields.sensor_health(health)?,
             Event::StateChanged { machine, timestamp_us, from, to, lasted_us } => {
                 fields.machine(*machine)?;
                 if !from.is_empty() {
@@ -50,28 +72,28 @@ impl RoutedEvent {
                 }
                 fields.put("state_to", to.as_str());
                 fields.put_some("state_lasted_seconds", lasted_us.map(seconds));
-                (kind::STATE_CHANGED, *timestamp_us)
+                *timestamp_us
             }
             Event::PartsCounted { machine, timestamp_us, produced, rejected, interval_us } => {
                 fields.machine(*machine)?;
                 fields.counts(*produced, *rejected);
                 fields.put("interval_seconds", interval_us.map_or(0.0, seconds));
-                (kind::PARTS_COUNTED, *timestamp_us)
+                *timestamp_us
             }
-            Event::OeeHour(hour) => (kind::OEE_HOUR, fields.oee_hour(hour)?),
+            Event::OeeHour(hour) => fields.oee_hour(hour)?,
             Event::ClientLost { client_id, timestamp_us, will_topic, will_payload } => {
                 fields.put("client_id", client_id.as_str());
                 fields.put("will_topic", will_topic.as_str());
                 let payload = &will_payload[..will_payload.len().min(WILL_BYTES_MAX)];
                 fields.put("will_payload", String::from_utf8_lossy(payload));
-                (kind::CLIENT_LOST, *timestamp_us)
+                *timestamp_us
             }
             Event::EnergyMetered { machine, timestamp_us, kwh, register_kwh, interval_us } => {
                 fields.machine(*machine)?;
                 fields.put("energy_kwh", *kwh);
                 fields.put("register_kwh", *register_kwh);
                 fields.put("interval_seconds", seconds(*interval_us));
-                (kind::ENERGY_METERED, *timestamp_us)
+                *timestamp_us
             }
             Event::ToolChanged { machine, timestamp_us, from, to } => {
                 fields.machine(*machine)?;
@@ -80,31 +102,29 @@ impl RoutedEvent {
                 for (name, place) in [("tool_from_id", from), ("tool_to_id", to)] {
                     fields.put_tool(name, *place);
                 }
-                (kind::TOOL_CHANGED, *timestamp_us)
+                *timestamp_us
             }
             Event::OperatorChanged { machine, timestamp_us, from, to, shift_id } => {
                 fields.machine(*machine)?;
                 fields.put_some("operator_before", Some(from.as_str()).filter(|from| !from.is_empty()));
                 fields.put_some("operator_id", Some(to.as_str()).filter(|to| !to.is_empty()));
                 fields.put_some("shift_id", shift_id.as_deref());
-                (kind::OPERATOR_CHANGED, *timestamp_us)
+                *timestamp_us
             }
-            Event::LimitCrossed(crossed) => {
-                let name = if crossed.beyond { kind::LIMIT_CROSSED } else { kind::LIMIT_LEFT };
-                (name, fields.limit_crossed(crossed)?)
-            }
-            Event::AnomalySeen(seen) => (kind::ANOMALY_SEEN, fields.anomaly_seen(seen)?),
+            Event::LimitCrossed(crossed) => fields.limit_crossed(crossed)?,
+            Event::AnomalySeen(seen) => fields.anomaly_seen(seen)?,
             Event::QualityMeasured { sensor, timestamp_us, value, low, high } => {
                 fields.owned_sensor(*sensor)?;
                 fields.measured(*value, *low, *high);
-                (kind::QUALITY_MEASURED, *timestamp_us)
+                *timestamp_us
             }
-            Event::MachineSilent { machine, timestamp_us, last_us, silent } => {
+            Event::MachineSilent { machine, timestamp_us, last_us, .. } => {
                 fields.machine(*machine)?;
                 fields.put_some("last_communication_at", time(*last_us));
-                (if *silent { kind::MACHINE_SILENT } else { kind::MACHINE_HEARD }, *timestamp_us)
+                *timestamp_us
             }
         };
+        let kind = kind_of(event);
         fields.put("uid", uid(log, log_offset));
         fields.put("kind", kind);
         fields.put("log_offset", log_offset);

@@ -116,6 +116,11 @@ impl DatabaseRoutes {
         Self::new(database, Vec::new(), Vec::new())
     }
 
+    /// The routes that may take events of a kind.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(move |route| route.events.iter().any(|taken| taken == kind))
+    }
+
     /// Each route with the statement that writes its rows; nothing for MongoDB.
     pub fn statements(&self) -> impl Iterator<Item = (&Route, &Statement)> {
         self.routes.iter().zip(&self.statements)

@@ -11,6 +11,8 @@ pub struct Batch {
     pub groups: Vec<Arc<Group>>,
     /// When the oldest record was received.
     pub oldest_received_us: Option<i64>,
+    /// Groups below have nothing for the database: they waited for one that has.
+    pub nothing_below: u64,
     bytes: usize,
 }
 
@@ -48,7 +50,8 @@ impl Batch {
     /// Cuts off what lies below `position`; `self` keeps the rest. Inside a group it lies where the log has shown the
     /// group's parts before, and now shows it whole.
     pub fn split_below(&mut self, position: u64) -> Self {
-        let (mut below, mut rest) = (Self::default(), Self::default());
+        let of = Self { nothing_below: self.nothing_below, ..Self::default() };
+        let (mut below, mut rest) = (of.clone(), of);
         for group in std::mem::take(&mut self.groups) {
             if group.next_offset() <= position {
                 below.push(group);

@@ -2,8 +2,12 @@
 
 use crate::batch::Batch;
 use crate::error::SinkError;
-use genims_model::{Position, SourceNo};
+use genims_model::{Group, Position, SourceNo};
 use std::future::Future;
+use std::sync::Arc;
+
+/// Whether a group of the log has anything for a database.
+pub type GroupFilter = Arc<dyn Fn(&Group) -> bool + Send + Sync>;
 
 /// How a batch went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +40,10 @@ pub trait Target: Send {
     /// Whether anything but programs' rows is for it: else it lacks nothing where the log has kept those alone.
     fn takes_events(&self) -> bool {
         true
+    }
+    /// Which groups have something for it; without a filter all have. Those that have nothing may wait for one that has.
+    fn filter(&self) -> Option<GroupFilter> {
+        None
     }
     /// Connects unless a connection is open, and answers with the position that the database remembers for this log;
     /// without one it becomes `start`. Later positions carry the lineage of `start`. Records below `written` may be

@@ -8,6 +8,7 @@ use super::gaps::mongo::Book;
 use super::gaps::noted::Noted;
 use super::gaps::{Facts, Gap, Gaps, Pruned, fact};
 use super::progress::{RouteCounts, Routed};
+use super::runs::runs;
 use super::series::{self, Unfinished};
 use super::{events, json, taken};
 use crate::batch::Batch;
@@ -16,12 +17,13 @@ use crate::mongo::bookkeeping::Bookkeeping;
 use crate::mongo::collections::names;
 use crate::mongo::lookup::nothing_runs;
 use crate::rows::{self, RowDesk};
-use crate::target::{Committed, Target};
+use crate::target::{Committed, GroupFilter, Target};
 use bson::{DateTime, Document, doc};
+use futures_util::future::{try_join, try_join_all};
 use genims_catalogue::Directory;
 use genims_model::Position;
 use genims_routes::joined::{LookupAnswer, joins};
-use genims_routes::{Lookup, Operation, Route, RoutedEvent};
+use genims_routes::{Lookup, Route, RoutedEvent};
 use hashbrown::{HashMap, HashSet};
 use mongodb::{Client, Database};
 use std::ops::Range;
@@ -104,6 +106,10 @@ impl Target for RoutedMongo {
         !self.routed.routes().routes.is_empty()
     }
 
+    fn filter(&self) -> Option<GroupFilter> {
+        Some(super::filter(&self.routed, &self.directory))
+    }
+
     async fn open(&mut self, start: &Position, written: u64) -> Result<Position, SinkError> {
         let bookkeeping = Bookkeeping::new(&self.client, &self.internal, start.log());
         let known = answered(bookkeeping.position(start)).await?;
@@ -156,9 +162,11 @@ impl Target for RoutedMongo {
         let is_uncertain = noted.is_anew || batch.first_offset < session.uncertain_below;
         let unfinished = Unfinished { log: self.start.log(), offsets: batch.first_offset..intent, taken: &taken };
         session.make_ready(&database, &routes.routes, &unfinished).await?;
-        answered(session.bookkeeping.intend(position, intent)).await?;
-        if !noted.is_anew {
-            self.book.tell(&noted).await?;
+        let intended = answered(session.bookkeeping.intend(position, intent));
+        if noted.is_anew {
+            intended.await?;
+        } else {
+            try_join(intended, self.book.tell(&noted)).await?;
         }
         let done = self.write(&database, is_uncertain, &unfinished).await?;
         if noted.is_anew {
@@ -279,13 +287,19 @@ impl RoutedMongo {
         expected.retain(|series| session.time_series.contains(series.name));
         let mut done: Vec<(&Route, RouteCounts)> = Vec::new();
         let mut lost: Option<HashSet<&'static str>> = None;
+        let runs = runs(unfinished.taken);
         loop {
-            for (route, events) in runs(unfinished.taken) {
-                if lost.as_ref().is_none_or(|lost| lost.contains(route.table.as_str())) {
-                    let may_be_there = is_uncertain && session.time_series.contains(&route.table);
-                    done.push((route, self.write_run(database, route, &events, may_be_there).await?));
+            let of_collections = runs.iter().map(|runs| async {
+                let mut done = Vec::new();
+                for (route, events) in runs {
+                    if lost.as_ref().is_none_or(|lost| lost.contains(route.table.as_str())) {
+                        let may_be_there = is_uncertain && session.time_series.contains(&route.table);
+                        done.push((*route, self.write_run(database, route, events, may_be_there).await?));
+                    }
                 }
-            }
+                Ok::<_, SinkError>(done)
+            });
+            done.extend(try_join_all(of_collections).await?.into_iter().flatten());
             let again = series::remake(database, &expected, unfinished).await?;
             if again.is_empty() {
                 return Ok(done);
@@ -366,55 +380,6 @@ impl RoutedMongo {
     }
 }
 
-/// The routes with the events that each takes, as they are written. Where a route updates documents, all routes into its collection go
-/// through the log together: an update meets what earlier events have inserted, and nothing that later ones will.
-fn runs<'a>(taken: &[(&'a Route, Vec<&'a RoutedEvent>)]) -> Vec<(&'a Route, Vec<&'a RoutedEvent>)> {
-    let mut steps: Vec<(usize, u64, usize, &RoutedEvent)> = Vec::new();
-    for (index, (route, events)) in taken.iter().enumerate() {
-        let beside = |(other, _): &&(&Route, Vec<&RoutedEvent>)| other.table == route.table;
-        let is_changed = taken.iter().filter(beside).any(|(other, _)| other.operation != Operation::Insert);
-        let first = taken.iter().position(|other| beside(&other)).unwrap_or(index);
-        let group = if is_changed { first } else { index };
-        steps.extend(events.iter().map(|event| (group, event.log_offset, index, *event)));
-    }
-    steps.sort_by_key(|(group, offset, index, _)| (*group, *offset, *index));
-    let same_route = steps.chunk_by(|one, next| one.2 == next.2);
-    same_route.map(|run| (taken[run[0].2].0, run.iter().map(|step| step.3).collect())).collect()
-}
-
 async fn time_series(database: &Database) -> Result<HashSet<String>, SinkError> {
     Ok(answered(names(database, "timeseries")).await?.into_iter().collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn route(name: &str, event: &str, table: &str, operation: &str) -> Route {
-        let route = serde_json::json!({
-            "name": name, "about": "", "events": [event], "table": table, "operation": operation, "columns": {},
-        });
-        serde_json::from_value(route).unwrap()
-    }
-
-    #[test]
-    fn what_is_changed_is_written_in_the_order_of_the_log_and_what_is_only_inserted_at_once() {
-        let routes = [
-            route("closed", "tool_changed", "stays", "update"),
-            route("state", "state_changed", "states", "insert"),
-            route("opened", "tool_changed", "stays", "insert"),
-            route("told", "tool_changed", "states", "insert"),
-        ];
-        let event = |offset: u64, kind: &str| {
-            RoutedEvent::parse(&format!(r#"{{"kind": "{kind}", "log_offset": {offset}}}"#)).unwrap()
-        };
-        let events = [event(1, "state_changed"), event(2, "tool_changed"), event(3, "tool_changed")];
-        let each: Vec<_> = routes.iter().map(|route| (route, taken(route, &events))).collect();
-        let told: Vec<(&str, Vec<u64>)> = runs(&each)
-            .into_iter()
-            .map(|(route, events)| (route.name.as_str(), events.iter().map(|event| event.log_offset).collect()))
-            .collect();
-        let stays = [("closed", vec![2]), ("opened", vec![2]), ("closed", vec![3]), ("opened", vec![3])];
-        assert_eq!(told, [stays.to_vec(), vec![("state", vec![1]), ("told", vec![2, 3])]].concat());
-    }
 }

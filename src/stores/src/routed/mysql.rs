@@ -8,7 +8,7 @@ use super::{POSITIONS_TABLE, RefusedEvent, events, json, taken};
 use crate::batch::Batch;
 use crate::error::{SinkError, answered};
 use crate::rows::{self, RowDesk};
-use crate::target::{Committed, Target};
+use crate::target::{Committed, GroupFilter, Target};
 use genims_catalogue::Directory;
 use genims_databases::{MysqlConnection, MysqlSettings};
 use genims_model::Position;
@@ -99,6 +99,10 @@ impl Target for RoutedMysql {
 
     fn takes_events(&self) -> bool {
         !self.routed.routes().routes.is_empty()
+    }
+
+    fn filter(&self) -> Option<GroupFilter> {
+        Some(super::filter(&self.routed, &self.directory))
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {

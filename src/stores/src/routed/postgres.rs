@@ -12,7 +12,7 @@ use crate::postgres::copy::{Copied, Refused};
 use crate::postgres::isolate::{BatchMode, Rowwise, run};
 use crate::postgres::positions::Positions;
 use crate::rows::{self, RowDesk};
-use crate::target::{Committed, Target};
+use crate::target::{Committed, GroupFilter, Target};
 use genims_catalogue::Directory;
 use genims_model::Position;
 use genims_routes::RoutedEvent;
@@ -61,6 +61,10 @@ impl<C: Connector> Target for RoutedPostgres<C> {
 
     fn takes_events(&self) -> bool {
         !self.routed.routes().routes.is_empty()
+    }
+
+    fn filter(&self) -> Option<GroupFilter> {
+        Some(super::filter(&self.routed, &self.directory))
     }
 
     async fn open(&mut self, start: &Position, _: u64) -> Result<Position, SinkError> {
