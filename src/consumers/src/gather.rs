@@ -23,6 +23,9 @@ use tokio::time::{Instant, timeout_at};
 /// answers is noticed.
 const NOTHING_FOR_IT_MAX: Duration = Duration::from_secs(2);
 
+/// And after this part of a batch's bytes: the log keeps what it has not passed.
+const NOTHING_FOR_IT_SHARE: usize = 16;
+
 /// When a batch is full or old enough.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -103,7 +106,8 @@ impl<R: LogReader> Gatherer<R> {
             if !has_something {
                 batch.nothing_below = batch.next_offset;
             }
-            next = self.next_group(&batch, deadline).await?;
+            let is_enough = !has_something && batch.bytes() >= self.limits.batch_bytes_max / NOTHING_FOR_IT_SHARE;
+            next = if is_enough { None } else { self.next_group(&batch, deadline).await? };
         }
         Ok(batch)
     }
@@ -242,6 +246,11 @@ mod tests {
         assert_eq!((batch.nothing_below, batch.next_offset), (101, 101));
         let batch = gatherer.next(Duration::ZERO).await.expect("a batch");
         assert_eq!((batch.nothing_below, batch.next_offset), (101, 103));
+        // Nor does one that the log keeps much for.
+        gatherer.limits.batch_bytes_max = NOTHING_FOR_IT_SHARE * garbage(10).bytes();
+        (0..2).for_each(|_| log.append(garbage(10)));
+        let batch = gatherer.next(Duration::ZERO).await.expect("a batch");
+        assert_eq!((batch.nothing_below, batch.next_offset), (104, 104));
     }
 
     #[test]

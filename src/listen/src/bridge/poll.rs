@@ -90,13 +90,14 @@ impl Poller {
                 let _ = tokio::time::timeout(LOOK_AGAIN, self.shared.eased.notified()).await;
                 continue;
             }
-            // Before the connection stands, this would drop the attempt.
-            let is_due = self.filters.is_behind() && self.shared.metrics.connected.load(Ordering::Relaxed);
+            // Before the connection stands, the last two would drop the attempt: what an earlier connection brought eases, too.
+            let is_connected = self.shared.metrics.connected.load(Ordering::Relaxed);
+            let is_due = self.filters.is_behind() && is_connected;
             let happening = tokio::select! {
                 happening = link.next(&mut self.dialer) => happening?,
-                // Dropping a poll loses no packet once connected, and before that only the attempt. Nothing eases before.
-                () = self.shared.eased.notified() => continue,
+                // Dropping a poll loses no packet once connected, and before that only the attempt.
                 () = self.shutdown.cancelled() => continue,
+                () = self.shared.eased.notified(), if is_connected => continue,
                 () = sleep_until(self.remember_at), if is_due => {
                     self.remember_again();
                     continue;

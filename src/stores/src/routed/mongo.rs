@@ -289,10 +289,11 @@ impl RoutedMongo {
         let mut lost: Option<HashSet<&'static str>> = None;
         let runs = runs(unfinished.taken);
         loop {
-            let of_collections = runs.iter().map(|runs| async {
+            let lost_before = lost.as_ref();
+            let of_collections = runs.iter().map(|runs| async move {
                 let mut done = Vec::new();
                 for (route, events) in runs {
-                    if lost.as_ref().is_none_or(|lost| lost.contains(route.table.as_str())) {
+                    if lost_before.is_none_or(|lost| lost.contains(route.table.as_str())) {
                         let may_be_there = is_uncertain && session.time_series.contains(&route.table);
                         done.push((*route, self.write_run(database, route, events, may_be_there).await?));
                     }

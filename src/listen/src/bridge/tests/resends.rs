@@ -91,3 +91,33 @@ async fn an_untimed_value_sent_again_for_want_of_an_acknowledgement_is_one_row()
     assert_eq!(plant.account().received, 5);
     bridge.die().await;
 }
+
+/// What it brought is stored while the next connection is being made, which that does not concern.
+#[tokio::test]
+async fn what_a_lost_connection_brought_does_not_disturb_the_attempt_at_the_next() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let plant = Plant::new(1_000);
+    let options = BridgeOptions {
+        broker: format!("mqtt://{}", listener.local_addr().expect("bound")),
+        mqtt_version: MqttVersion::V4,
+        reconnect_delay_min: Duration::from_millis(20),
+        ..BridgeOptions::default()
+    };
+    plant.set(Mode::Hold);
+    let bridge = Running::start(options, &plant);
+    let mut first = welcome(&listener).await;
+    first.write_all(&publish(0x32, 7, "42.5")).await.expect("sent");
+    plant.until(|account, _| account.received == 1).await;
+    drop(first);
+    let (mut second, _) = listener.accept().await.expect("the bridge connects");
+    let _ = second.read(&mut [0; 1024]).await.expect("CONNECT");
+    plant.set(Mode::Settle);
+    plant.until(|account, _| account.committed == 1).await;
+    // Time for what would happen.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    second.write_all(&[0x20, 2, 1, 0]).await.expect("CONNACK");
+    second.write_all(&publish(0x3A, 7, "42.5")).await.expect("sent");
+    acknowledged(&mut second, 7).await;
+    assert_eq!(plant.account().received, 1);
+    bridge.die().await;
+}
