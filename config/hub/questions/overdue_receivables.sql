@@ -1,7 +1,7 @@
 -- asks: controller
 -- question: Which customers owe us what is due, and does sales know how they feel?
 -- sensible: rows BETWEEN 1 AND 20 AND count(DISTINCT customer_id) = rows AND min(overdue_inr) > 0 AND min(oldest_days) > 0 AND max(oldest_days) < 365
-SELECT i.customer_id, c.customer_name, count(*) AS items, sum(i.open_amount * i.exchange_rate) AS overdue_inr,
+SELECT i.customer_id, c.customer_name, count(*) AS items, sum(i.open_amount) FILTER (WHERE i.currency_code = 'INR') AS overdue_inr,
        max(CURRENT_DATE - i.due_date) AS oldest_days, max(a.churn_risk) AS churn_risk, min(a.health_score) AS health_score
 FROM genims_financial_db.accounts_receivable_items i
 JOIN genims_master_db.customers c USING (customer_id)

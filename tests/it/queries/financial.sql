@@ -1,7 +1,7 @@
 -- name: income_by_month
 -- sensible: rows >= 10 AND min(revenue) > 0 AND min(cost) > 0
-SELECT h.fiscal_year, h.fiscal_period, sum(l.functional_credit - l.functional_debit) FILTER (WHERE a.account_type = 'revenue') AS revenue,
-       sum(l.functional_debit - l.functional_credit) FILTER (WHERE a.account_type = 'expense') AS cost
+SELECT h.fiscal_year, h.fiscal_period, sum(l.credit_amount - l.debit_amount) FILTER (WHERE a.account_type = 'revenue') AS revenue,
+       sum(l.debit_amount - l.credit_amount) FILTER (WHERE a.account_type = 'expense') AS cost
 FROM journal_entry_lines l JOIN journal_entry_headers h USING (journal_entry_id) JOIN chart_of_accounts a USING (account_id)
 WHERE h.posted AND h.entry_type <> 'closing' AND a.financial_statement = 'income_statement'
   AND h.posting_date >= date_trunc('month', CURRENT_DATE) - interval '11 months'
