@@ -1,7 +1,7 @@
 //! What must stay within bounds whatever happens outside: memory, file handles, the time that a stop takes.
 
+use crate::dead_letters::{TABLE, balanced};
 use crate::harness::Harness;
-use crate::letters::{TABLE, balanced};
 use crate::routes::{picture, plant as routed_plant};
 use crate::running::eventually;
 use crate::sender::{Answer, Connection, Load, LoadOptions, Speech, encode, now_us};
@@ -37,7 +37,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("bounds::large_garbage_against_a_full_log_takes_little_memory", garbage_takes_little_memory),
         harness
             .trial("bounds::overlong_lines_of_many_connections_take_little_memory", overlong_lines_take_little_memory),
-        harness.trial("bounds::what_was_cut_says_so_and_is_not_replayed", cut_letters),
+        harness.trial("bounds::what_was_cut_says_so_and_is_not_replayed", cut_dead_letters),
         harness.trial("bounds::running_out_of_file_handles_is_waited_out", file_handles_run_out),
         harness.trial("bounds::a_crash_leaves_no_core", a_crash_leaves_no_core),
     ]
@@ -168,7 +168,7 @@ fn overlong_lines_take_little_memory(harness: &'static Harness) {
 }
 
 /// More than a dead letter keeps.
-fn cut_letters(harness: &'static Harness) {
+fn cut_dead_letters(harness: &'static Harness) {
     const LINE_BYTES: usize = 1_200_000;
     const KEPT_BYTES: usize = 1024 * 1024;
     let plant = Plant::start(harness, &Setup::default());
@@ -197,7 +197,7 @@ fn cut_letters(harness: &'static Harness) {
         let said = plant.cli(arguments);
         let text = String::from_utf8_lossy(&said.stdout).into_owned();
         assert_eq!((said.status.code(), text.starts_with("0 of 1 stored.\n")), (Some(1), true), "{text}");
-        assert!(text.contains(&format!("letter {id} was left: its payload was cut")), "{text}");
+        assert!(text.contains(&format!("dead letter {id} was left: its payload was cut")), "{text}");
     }
     let said = plant.cli(&["deadletter", "replay", &id, "--json"]).stdout;
     let said: Value = serde_json::from_slice(&said).unwrap();

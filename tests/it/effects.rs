@@ -198,7 +198,7 @@ fn values_in_both(plant: &Plant, sensor: &Sensor) -> (Vec<String>, Vec<f64>) {
 }
 
 fn of_one_time_both_keep_the_same(harness: &'static Harness) {
-    for (rule, kept, letters) in [("first", 1, 0), ("reject", 1, 3), ("keep_all", 4, 0)] {
+    for (rule, kept, dead_letters) in [("first", 1, 0), ("reject", 1, 3), ("keep_all", 4, 0)] {
         let more = format!("[pipeline]\nsame_timestamp = \"{rule}\"\n");
         let plant = Plant::start(harness, &Setup { more: &more, ..Setup::default() });
         let sensor = plant.sensor();
@@ -219,7 +219,7 @@ fn of_one_time_both_keep_the_same(harness: &'static Harness) {
         let expected: (Vec<String>, Vec<f64>) = (1..=kept).map(|value| (format!("{value}.0000"), value as f64)).unzip();
         assert_eq!((stored, mirrored), expected, "{rule}");
         let count = "SELECT coalesce(sum(records), 0)::bigint FROM genims_internal.dead_letters";
-        assert_eq!(plant.query("genims_operations_db", count)[0].get::<_, i64>(0), letters, "{rule}");
+        assert_eq!(plant.query("genims_operations_db", count)[0].get::<_, i64>(0), dead_letters, "{rule}");
         assert_eq!(plant.stats()["identity_holds"], true, "{rule}");
     }
 }

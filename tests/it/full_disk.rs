@@ -6,8 +6,8 @@
 mod commands;
 
 use crate::data_folder;
+use crate::dead_letters;
 use crate::harness::Harness;
-use crate::letters;
 use crate::powercut::disk::Room;
 use crate::powercut::mount::{Mounted, can_mount};
 use crate::powercut::{state, write_routes};
@@ -222,8 +222,8 @@ fn a_refused_row_waits(harness: &'static Harness) {
     let Some(disk) = mounted(harness, &plant) else { return };
     plant.serve();
     data_folder::filled(harness, &plant);
-    let letters = || plant.rows(letters::TABLE, "reason = 'bad_row'");
-    eventually("the letter of the first refused row", CATCH_UP, || letters() == 1);
+    let dead_letters = || plant.rows(dead_letters::TABLE, "reason = 'bad_row'");
+    eventually("the dead letter of the first refused row", CATCH_UP, || dead_letters() == 1);
     let begun = plant.log_text().len();
     disk.leave(TORN);
     // More than the first one took: what it leaves is written over.
@@ -245,11 +245,11 @@ fn a_refused_row_waits(harness: &'static Harness) {
     for kind in ["refused", "genims_operations_db."] {
         assert!(refused.keys().any(|name| name.contains(kind)), "no {kind} has met the full disk: {refused:?}");
     }
-    assert_eq!(letters(), 1, "kept nowhere");
+    assert_eq!(dead_letters(), 1, "kept nowhere");
     disk.leave(Room::Enough);
-    eventually("the second letter", CATCH_UP, || letters() == 2);
+    eventually("the second dead letter", CATCH_UP, || dead_letters() == 2);
     plant.idle();
-    assert_eq!((letters(), plant.rows("t_parts", "note <> 'first'")), (2, 0), "each once");
+    assert_eq!((dead_letters(), plant.rows("t_parts", "note <> 'first'")), (2, 0), "each once");
     eventually("ready", CATCH_UP, || plant.get("/readyz").is_some_and(|(status, _)| status == 200));
     plant.terminate();
     plant.serve();

@@ -65,11 +65,11 @@ fn the_stream_goes_through_pgbouncer(harness: &'static Harness) {
         plant.stored_exactly(&sensor, READINGS);
         let stats = plant.idle();
         assert!(stats["sinks"].as_array().unwrap().iter().all(|sink| sink["last_error"].is_null()), "{stats:#}");
-        assert_eq!(plant.query("genims_operations_db", LETTERS)[0].get::<_, i64>(0), 2 * (run as i64 + 1));
-        let letters: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--json"])).unwrap();
-        let letters = letters["letters"].as_array().unwrap();
-        assert!(!letters.is_empty(), "none is listed");
-        assert!(letters.iter().all(|letter| letter["payload_text"] == "no number"), "{letters:#?}");
+        assert_eq!(plant.query("genims_operations_db", DEAD_LETTERS)[0].get::<_, i64>(0), 2 * (run as i64 + 1));
+        let dead_letters: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--json"])).unwrap();
+        let dead_letters = dead_letters["letters"].as_array().unwrap();
+        assert!(!dead_letters.is_empty(), "none is listed");
+        assert!(dead_letters.iter().all(|dead_letter| dead_letter["payload_text"] == "no number"), "{dead_letters:#?}");
         plant.cli_ok(&["verify", "--module", "ledger"]);
         plant.terminate();
         for text in ["prepared statement", "startup parameter", "panicked"] {
@@ -79,7 +79,7 @@ fn the_stream_goes_through_pgbouncer(harness: &'static Harness) {
     }
 }
 
-const LETTERS: &str = "SELECT count(*) FROM genims_internal.dead_letters";
+const DEAD_LETTERS: &str = "SELECT count(*) FROM genims_internal.dead_letters";
 
 /// Looks at each connection of the pool as its next client finds it.
 fn nothing_is_left_to_strangers(harness: &Harness, url: &str) {

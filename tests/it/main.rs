@@ -20,6 +20,7 @@ mod compliance;
 mod damage;
 mod data_folder;
 mod databases;
+mod dead_letters;
 mod devices;
 mod devstack;
 mod doctor;
@@ -40,7 +41,6 @@ mod hub_report;
 mod kill9;
 mod late;
 mod leftovers;
-mod letters;
 mod lineage;
 mod locks;
 mod logs;
@@ -153,7 +153,7 @@ fn main() -> ExitCode {
         full_disk::tests,
         damage::tests,
         broken::tests,
-        letters::tests,
+        dead_letters::tests,
         replays::tests,
         mirror::tests,
         kill9::tests,

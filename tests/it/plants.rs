@@ -133,11 +133,11 @@ fn proves(plant: &Plant, told: &Value) {
     }
 }
 
-/// Jobs and letters of the same server: PostgreSQL says the same, and the page has them.
+/// Jobs and dead letters of the same server: PostgreSQL says the same, and the page has them.
 #[track_caller]
 fn runs_beside(plant: &Plant) {
     let mut told = Value::Null;
-    eventually("jobs and letters are told", PATIENCE, || {
+    eventually("jobs and dead letters are told", PATIENCE, || {
         told = json(plant, "/api/v1/operations");
         told["jobs"]["answered_ms"].is_i64() && told["letters"]["answered_ms"].is_i64()
     });

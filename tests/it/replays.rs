@@ -1,8 +1,8 @@
-//! Replays of many letters, and of those that stand beside what was stored: nothing is stored twice, all is counted.
+//! Replays of many dead letters, and of those that stand beside what was stored: nothing is stored twice, all is counted.
 
 use crate::clients::publish;
+use crate::dead_letters::{TABLE, balanced, ledger_holds};
 use crate::harness::Harness;
-use crate::letters::{TABLE, balanced, ledger_holds};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Setup};
 use crate::stream::now_ms;
@@ -68,7 +68,7 @@ fn many(harness: &'static Harness) {
         &format!("SELECT letter_id FROM {TABLE} WHERE replayed_at IS NULL ORDER BY letter_id LIMIT 20"),
     );
     assert_eq!(back, oldest.iter().map(|row| row.get(0)).collect::<Vec<i64>>());
-    assert_eq!((waiting(&plant), plant.rows(TABLE, "true")), (unknown, MANY), "no letter came beside those");
+    assert_eq!((waiting(&plant), plant.rows(TABLE, "true")), (unknown, MANY), "no dead letter came beside those");
     let right = "sensor_id LIKE 'MANY-%' AND measurement_value::text = split_part(sensor_id, '-', 2) || '.0000'";
     assert_eq!(
         (plant.rows("sensor_data", "sensor_id LIKE 'MANY-%'"), plant.rows("sensor_data", right)),
@@ -83,7 +83,7 @@ fn many(harness: &'static Harness) {
     ledger_holds(&plant);
 }
 
-/// Without a time, so that nothing but the letter itself keeps it from being stored once more.
+/// Without a time, so that nothing but the dead letter itself keeps it from being stored once more.
 fn beside(harness: &'static Harness) {
     let plant = Plant::start(harness, &Setup::default());
     let [values, lines, states] = [plant.sensor(), plant.sensor(), plant.sensor()];
@@ -116,7 +116,7 @@ fn beside(harness: &'static Harness) {
     for (_, payload) in &before {
         assert!(!payload.contains("RUNNING") && !payload.contains("=1") && !payload.contains("\":1"), "{payload}");
     }
-    // A new start has forgotten what it saw: only the letters tell.
+    // A new start has forgotten what it saw: only the dead letters tell.
     plant.terminate();
     plant.serve();
     let ids: Vec<String> = before.iter().map(|(letter_id, _)| letter_id.to_string()).collect();

@@ -68,7 +68,7 @@ fn send(plant: &Plant, database: &str, table: &str, payload: &Value) {
 }
 
 /// Reason and detail of the dead letters, in their order.
-fn letters(plant: &Plant) -> Vec<(String, String)> {
+fn dead_letters(plant: &Plant) -> Vec<(String, String)> {
     let query = "SELECT reason, detail FROM genims_internal.dead_letters ORDER BY letter_id";
     plant.query("genims_operations_db", query).iter().map(|row| (row.get(0), row.get(1))).collect()
 }
@@ -80,7 +80,7 @@ fn settled(plant: &Plant, committed: u64, dead_lettered: u64) {
     assert_eq!(stats["identity_holds"], true, "{stats:#}");
     let total = &stats["total"];
     let told = (&total["committed"], &total["dead_lettered"]);
-    assert_eq!(told, (&committed.into(), &dead_lettered.into()), "{:?}: {total:#}", letters(plant));
+    assert_eq!(told, (&committed.into(), &dead_lettered.into()), "{:?}: {total:#}", dead_letters(plant));
 }
 
 fn postgres(harness: &'static Harness) {
@@ -213,7 +213,7 @@ fn mysql(harness: &'static Harness) {
         query("SELECT GROUP_CONCAT(id, short, IFNULL(code, '') ORDER BY id) FROM t_all WHERE short IS NOT NULL"),
         "1newA,4made"
     );
-    let told: Vec<String> = letters(&plant).into_iter().map(|(_, detail)| detail).collect();
+    let told: Vec<String> = dead_letters(&plant).into_iter().map(|(_, detail)| detail).collect();
     let said = [
         "column code: Duplicate",
         "column feeling: \"odd\" is none of calm, cross",
@@ -269,7 +269,7 @@ fn mongodb(harness: &'static Harness) {
     send(&plant, production, "t_notes", &bad);
     send(&plant, production, "sensor_readings", &json!({"value": 1}));
     settled(&plant, 5, 7);
-    let told: Vec<String> = letters(&plant).into_iter().map(|(_, detail)| detail).collect();
+    let told: Vec<String> = dead_letters(&plant).into_iter().map(|(_, detail)| detail).collect();
     for column in [
         "code: a text of 7",
         "code: it is missing",
@@ -303,7 +303,7 @@ fn refused(harness: &'static Harness) {
     send(&plant, HR, "t_keyless", &json!({"x": 1}));
     send_as(&plant, "hr-program", HR, "t_orders", &["{\"id\": 9".to_owned(), "[1]".to_owned(), "null".to_owned()]);
     settled(&plant, 2, 16);
-    let told = letters(&plant);
+    let told = dead_letters(&plant);
     for (reason, said) in [
         (
             "not_allowed",
@@ -363,13 +363,13 @@ fn refused_late(harness: &'static Harness) {
     settled(&plant, 38, 5);
     assert_eq!(count(&plant, HR, "t_orders", "id <> 9 AND code <> 'Y'"), 38);
     assert_eq!(count(&plant, HR, "t_orders", "id = 1 AND code = 'A'"), 1, "what is there stays");
-    let told: Vec<String> = letters(&plant).into_iter().map(|(_, detail)| detail).collect();
+    let told: Vec<String> = dead_letters(&plant).into_iter().map(|(_, detail)| detail).collect();
     for said in
         ["column parent: insert or update", "t_orders_amount_check", "nine is taken", "column id: duplicate key"]
     {
         assert!(told.iter().any(|detail| detail.contains(said)), "{said}: {told:#?}");
     }
-    // What was missing is there now: the letter is stored, the others wait.
+    // What was missing is there now: the dead letter is stored, the others wait.
     plant.execute(HR, "INSERT INTO t_parent VALUES (77)");
     let output = plant.cli(&["deadletter", "replay", "--reason", "bad_row", "--json"]);
     let replayed: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -424,6 +424,6 @@ fn away(harness: &'static Harness) {
         (sum("detail LIKE '%7 characters%'"), sum("detail LIKE '%duplicate key%'")),
         (ROUNDS, ROUNDS),
         "{:?}",
-        letters(&plant)
+        dead_letters(&plant)
     );
 }

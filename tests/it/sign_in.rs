@@ -275,7 +275,7 @@ fn replayed_at_the_page(harness: &'static Harness) {
         })
     };
     let waiting = "SELECT count(*) FROM genims_internal.dead_letters WHERE replayed_at IS NULL";
-    eventually("the letter is there", PATIENCE, || count(waiting) == 1);
+    eventually("the dead letter is there", PATIENCE, || count(waiting) == 1);
     replayed_by_command(&front, &token);
     is_audited(&front, &platform, "replayed 1 dead letter, 1 record came back (%", 1);
     assert_eq!(count(waiting), 1);

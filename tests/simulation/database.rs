@@ -56,8 +56,8 @@ pub(crate) struct Contents {
     pub(crate) events: BTreeMap<(Uuid, u64), String>,
     /// Rows of programs by their keys, and where in which log each was read.
     pub(crate) table: BTreeMap<u64, (Uuid, u64)>,
-    /// Letters of refused rows, by log and offset: the keys of these rows.
-    pub(crate) letters: BTreeMap<(Uuid, u64), u64>,
+    /// Dead letters of refused rows, by log and offset: the keys of these rows.
+    pub(crate) dead_letters: BTreeMap<(Uuid, u64), u64>,
     pub(crate) positions: BTreeMap<Uuid, Position>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Database {
     pub(crate) gaps: Vec<(Uuid, u64, u64)>,
     /// Rows that a restore took out of it, unless its log was seen to hold them for it.
     pub(crate) may_lack: BTreeSet<u64>,
-    /// How many letters each row may have that it refused.
+    /// How many dead letters each row may have that it refused.
     pub(crate) refused: BTreeMap<u64, usize>,
     /// How often it met records of which the log had kept the offsets alone.
     pub(crate) passed: usize,
@@ -105,10 +105,10 @@ impl Database {
         self.contents.positions.get(&log).map(Position::next_offset)
     }
 
-    /// How much it holds: readings, events, rows, and letters of rows.
+    /// How much it holds: readings, events, rows, and dead letters of rows.
     pub(crate) fn rows(&self) -> [usize; 4] {
-        let Contents { rows, events, table, letters, .. } = &self.contents;
-        [rows.len(), events.len(), table.len(), letters.len()]
+        let Contents { rows, events, table, dead_letters, .. } = &self.contents;
+        [rows.len(), events.len(), table.len(), dead_letters.len()]
     }
 
     /// It is put back to what it held before.
@@ -232,13 +232,15 @@ impl Connection {
         let waiting = self.desk.as_ref().map(|desk| desk.waiting(batch)).unwrap_or_default();
         let own_rows =
             waiting.into_iter().map(|(offset, row)| RowOfLog { offset, source: row.source, id: rows::id(row) });
-        let letters = batch.dead_letters().filter(|_| self.name == OPERATIONS);
+        let dead_letters = batch.dead_letters().filter(|_| self.name == OPERATIONS);
         let skipped = batch.groups.iter().filter(|group| is_routed && group.skipped > 0);
         Ok(Transaction {
             database: self.database.clone(),
             events: if is_routed { events } else { Vec::new() },
             table: own_rows.filter(|row| !rows::is_refused(row.id)).collect(),
-            letters: letters.filter_map(|(offset, letter)| Some((offset, rows::id_of_letter(letter)?))).collect(),
+            dead_letters: dead_letters
+                .filter_map(|(offset, dead_letter)| Some((offset, rows::id_of_dead_letter(dead_letter)?)))
+                .collect(),
             passed: skipped.map(|group| (group.first_offset, group.next_offset())).collect(),
             // Where rows alone are kept, what was before it may go while others are read.
             first_offset: if is_routed { self.log.first_offset() } else { start.first_offset },
@@ -250,7 +252,7 @@ impl Connection {
         })
     }
 
-    /// Letters of what the database refuses are durable before it commits. What has one is not among what waits.
+    /// Dead letters of what the database refuses are durable before it commits. What has one is not among what waits.
     fn set_aside(&self, batch: &Batch) -> Result<(), SinkError> {
         let Some(desk) = &self.desk else { return Ok(()) };
         let is_refused = |(_, row): &(u64, &Row)| rows::is_refused(rows::id(row));
@@ -273,8 +275,8 @@ struct Transaction {
     rows: Vec<(u64, Key)>,
     events: Vec<(u64, String)>,
     table: Vec<RowOfLog>,
-    /// Offsets of letters of refused rows, with the keys of these.
-    letters: Vec<(u64, u64)>,
+    /// Offsets of dead letters of refused rows, with the keys of these.
+    dead_letters: Vec<(u64, u64)>,
     /// Of which the log holds no more than the offsets.
     passed: Vec<(u64, u64)>,
     /// Where the log begins.
@@ -315,7 +317,7 @@ impl Transaction {
         database.store(log, self.rows.into_iter());
         database.store_events(log, self.events.into_iter());
         let done_before = database.write_rows(log, &self.table);
-        database.contents.letters.extend(self.letters.into_iter().map(|(offset, id)| ((log, offset), id)));
+        database.contents.dead_letters.extend(self.dead_letters.into_iter().map(|(offset, id)| ((log, offset), id)));
         database.passed += self.passed.len();
         let known_gone = self.position.max(self.start.first_offset);
         let passed = self.passed.into_iter().map(|(from, to)| (from.max(self.position), to));

@@ -7,7 +7,7 @@
 //! accounting identity holds at every step; every start succeeds, or refuses with a remedy where something was really
 //! damaged; no position goes back but by a restore; every event is in the database that has routes exactly once, or counted
 //! as gone before it was asked for; every acknowledged row of a program is in its table, but for what a restore took out of it
-//! when the log no longer held it, and every one that its database refused has its letter with the reason in the operations
+//! when the log no longer held it, and every one that its database refused has its dead letter with the reason in the operations
 //! database, no more of them than it was refused.
 //!
 //! `GENIMS_SEEDS` says how many, `GENIMS_SEED` runs one and shows its trace.
@@ -26,10 +26,10 @@
 mod clients;
 mod clock;
 mod database;
+mod dead_letters;
 mod folder;
 mod harm;
 mod ledger;
-mod letters;
 mod line_client;
 mod log;
 mod mqtt_client;
@@ -101,7 +101,7 @@ fn nothing_acknowledged_is_lost_or_doubled_whatever_fails() {
     let seeds = seeds as usize;
     assert!(done.readings > seeds * 20 && done.rows > seeds * 10, "runs must do something: {done:?} in {seeds} runs");
     assert!(done.passed > seeds / 10, "the log is compacted under databases: {done:?}");
-    assert!(done.letters > seeds / 2, "databases refuse rows: {done:?}");
+    assert!(done.dead_letters > seeds / 2, "databases refuse rows: {done:?}");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn what_is_broken_on_purpose_is_found() {
         Broken::CutsOffRows,
         Broken::GoesOnBehindRestores,
         Broken::ForgetsForwarded,
-        Broken::LosesLetters,
+        Broken::LosesDeadLetters,
     ] {
         let found = (0..200).find(|seed| catch_unwind(|| run(*seed, broken, Extent::Whole)).is_err());
         println!("{broken:?} is found by seed {found:?}");

@@ -29,10 +29,10 @@ pub(crate) enum Broken {
     CutsOffRows,
     /// A database with routes that went back goes on where it was before.
     GoesOnBehindRestores,
-    /// A start does not know which letters of refused rows the log has.
+    /// A start does not know which dead letters of refused rows the log has.
     ForgetsForwarded,
-    /// Letters of refused rows are taken for stored before they are.
-    LosesLetters,
+    /// Dead letters of refused rows are taken for stored before they are.
+    LosesDeadLetters,
 }
 
 /// What takes part in a run.

@@ -4,7 +4,7 @@
 //! back, and whoever finds no room on the disk gets it (see `writer`).
 
 use crate::database::{Database, lock};
-use crate::letters::Letters;
+use crate::dead_letters::DeadLetters;
 use crate::plan::{Broken, Plan};
 use crate::rows;
 use crate::server::{ROUTED, events_options};
@@ -59,7 +59,7 @@ impl Routes {
         (readings, recovered_until): (&Spool, u64),
         databases: &[Arc<Mutex<Database>>],
         accounts: &Arc<Accounts>,
-        letters: Option<&Letters>,
+        dead_letters: Option<&DeadLetters>,
     ) -> Result<Option<Self>, SpoolError> {
         let (Some(options), Some(routed)) = (events_options(plan), databases.get(ROUTED)) else { return Ok(None) };
         let (appender, log, recovered) = simulated::open(disk, &options)?;
@@ -80,7 +80,8 @@ impl Routes {
         let waiting = rows::held(readings, remembered.max(passed))?.len() + rows::held(&log, from)?.len();
         accounts.received(accounts.recovered(), waiting as u64);
         let metrics = Arc::<SinkMetrics>::default();
-        let desk = letters.map(|letters| letters.desk(rows::DATABASE, &log, recovered.next_offset, &metrics));
+        let desk =
+            dead_letters.map(|dead_letters| dead_letters.desk(rows::DATABASE, &log, recovered.next_offset, &metrics));
         Ok(Some(Self {
             router: EventRouter::new(appender, marks, passed).with_recovered(recovered_until, accounts.recovered()),
             log,

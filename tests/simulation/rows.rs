@@ -55,15 +55,15 @@ pub(crate) fn refusal(log_offset: u64, row: &Row) -> RefusedRow<'_> {
     RefusedRow { log_offset, row, code: REFUSAL.to_owned(), column: None, detail }
 }
 
-/// The key of the refused row that a letter was made of; `None` where it was made of anything else.
-pub(crate) fn id_of_letter(letter: &DeadLetter) -> Option<u64> {
-    if letter.topic != Row::topic(DATABASE, TABLE) {
+/// The key of the refused row that a dead letter was made of; `None` where it was made of anything else.
+pub(crate) fn id_of_dead_letter(dead_letter: &DeadLetter) -> Option<u64> {
+    if dead_letter.topic != Row::topic(DATABASE, TABLE) {
         return None;
     }
-    let values: BTreeMap<String, u64> = serde_json::from_slice(&letter.payload).expect("the row as it came");
+    let values: BTreeMap<String, u64> = serde_json::from_slice(&dead_letter.payload).expect("the row as it came");
     let id = values["id"];
-    let says_why = letter.reason == Reason::BadRow && letter.detail.ends_with(&format!("({REFUSAL})"));
-    assert!(is_refused(id) && says_why && letter.records == 1, "nobody refused {letter:?}");
+    let says_why = dead_letter.reason == Reason::BadRow && dead_letter.detail.ends_with(&format!("({REFUSAL})"));
+    assert!(is_refused(id) && says_why && dead_letter.records == 1, "nobody refused {dead_letter:?}");
     Some(id)
 }
 
@@ -131,22 +131,22 @@ impl RowLedger {
         assert!(unknown.is_none(), "{}: nobody sent {unknown:?}, or it is refused", database.name);
     }
 
-    /// Every acknowledged row that the database refused has a letter in the operations database, but for what that lacks of
-    /// the log; and none has more letters than it may have: one each time it was refused, and one for a crash between a letter
+    /// Every acknowledged row that the database refused has a dead letter in the operations database, but for what that lacks of
+    /// the log; and none has more dead letters than it may have: one each time it was refused, and one for a crash between a dead letter
     /// and the mark of it.
-    pub(crate) fn judge_letters(&self, operations: &Database, database: &Database) {
-        let mut letters: BTreeMap<u64, usize> = BTreeMap::new();
-        operations.contents.letters.values().for_each(|id| *letters.entry(*id).or_default() += 1);
-        let is_lacking = |(id, known): &(&u64, &bool)| **known && is_refused(**id) && !letters.contains_key(*id);
+    pub(crate) fn judge_dead_letters(&self, operations: &Database, database: &Database) {
+        let mut dead_letters: BTreeMap<u64, usize> = BTreeMap::new();
+        operations.contents.dead_letters.values().for_each(|id| *dead_letters.entry(*id).or_default() += 1);
+        let is_lacking = |(id, known): &(&u64, &bool)| **known && is_refused(**id) && !dead_letters.contains_key(*id);
         let lacking: Vec<u64> = self.sent.iter().filter(is_lacking).map(|(id, _)| *id).collect();
         let gone: u64 = operations.gaps.iter().map(|(_, from, to)| to - from).sum();
         assert!(
             lacking.len() as u64 <= gone,
-            "the refused rows {lacking:?} were acknowledged and have no letter, and {gone} records are gone"
+            "the refused rows {lacking:?} were acknowledged and have no dead letter, and {gone} records are gone"
         );
-        for (id, times) in letters {
+        for (id, times) in dead_letters {
             let at_most = database.refused.get(&id).copied().unwrap_or(0);
-            assert!(times <= at_most, "the row {id} has {times} letters, at most {at_most} are due");
+            assert!(times <= at_most, "the row {id} has {times} dead letters, at most {at_most} are due");
         }
     }
 }

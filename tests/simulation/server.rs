@@ -2,8 +2,8 @@
 //! step at a time.
 
 use crate::database::{Database, Events, lock};
+use crate::dead_letters::DeadLetters;
 use crate::folder::OnDisk;
-use crate::letters::Letters;
 use crate::log::Followed;
 use crate::plan::{Broken, Extent, Plan};
 use crate::router::Routes;
@@ -89,8 +89,8 @@ pub(crate) struct Server {
     pub(crate) doors: CancellationToken,
     pub(crate) sinks: Vec<Sink>,
     pub(crate) routes: Option<Routes>,
-    /// Letters of rows that their database refused, and what brings them into the log.
-    letters: Option<(Letters, JoinHandle<()>)>,
+    /// Dead letters of rows that their database refused, and what brings them into the log.
+    dead_letters: Option<(DeadLetters, JoinHandle<()>)>,
     pub(crate) first_offset: u64,
     pub(crate) truncated_bytes: u64,
     queues: Vec<Arc<ShardQueue>>,
@@ -156,9 +156,9 @@ impl Server {
         };
         spool.register(&contract::Consumer::hold(lock(&databases[0]).name).settling())?;
         spool.register(&contract::Consumer::resync(lock(&databases[MIRROR]).name, plan.mirror_bytes_max))?;
-        let letters = Letters::open(plan, disk, &recovered.marks, &accounts)?;
+        let dead_letters = DeadLetters::open(plan, disk, &recovered.marks, &accounts)?;
         let readings = (&spool, recovered.next_offset);
-        let routes = Routes::open(plan, disk, readings, databases, &accounts, letters.as_ref())?;
+        let routes = Routes::open(plan, disk, readings, databases, &accounts, dead_letters.as_ref())?;
         let routes = routes.map(|routes| Routes { gate, ..routes });
         let sinks = sinks(&followed, databases, settlement, routes.as_ref());
 
@@ -178,9 +178,9 @@ impl Server {
         let tcp_options = tcp::TcpOptions { acknowledge: acknowledge(plan.seed / 3), ..Default::default() };
         let progress = Arc::new(tcp::Progress::new(tcp::CLIENTS_MAX, recovered.marks));
         let early = plan.broken == Broken::AcknowledgesEarly;
-        let letters = letters.zip(routes.as_ref()).map(|(letters, routes)| {
-            let forwarding = letters.start(intake.clone(), routes.log.clone(), &routes.routed);
-            (letters, forwarding)
+        let dead_letters = dead_letters.zip(routes.as_ref()).map(|(dead_letters, routes)| {
+            let forwarding = dead_letters.start(intake.clone(), routes.log.clone(), &routes.routed);
+            (dead_letters, forwarding)
         });
         Ok(Self {
             mqtt: mqtt::simulated::SimulatedMqtt::new(
@@ -194,7 +194,7 @@ impl Server {
             doors: CancellationToken::new(),
             sinks,
             routes,
-            letters,
+            dead_letters,
             first_offset: recovered.first_offset,
             truncated_bytes: recovered.truncated_bytes,
             writer: Writer::start(appender, spool.clone(), disk, early),
@@ -285,9 +285,9 @@ impl Server {
         self.routes.is_none() || self.spool.cursor(ROUTER) == Some(end)
     }
 
-    /// The first log has the letters of all rows that were refused so far.
-    pub(crate) fn has_letters(&self) -> bool {
-        self.letters.as_ref().is_none_or(|(letters, _)| letters.are_forwarded())
+    /// The first log has the dead letters of all rows that were refused so far.
+    pub(crate) fn has_dead_letters(&self) -> bool {
+        self.dead_letters.as_ref().is_none_or(|(dead_letters, _)| dead_letters.are_forwarded())
     }
 
     /// Each log, by the number of its database.
@@ -366,7 +366,7 @@ impl Server {
 
     /// What is on its way is forwarded by the next life.
     async fn end_forwarding(&mut self) {
-        if let Some((_, forwarding)) = self.letters.take() {
+        if let Some((_, forwarding)) = self.dead_letters.take() {
             end(forwarding).await;
         }
     }

@@ -46,7 +46,7 @@ impl Sink {
         Self { consumer, events, log, metrics, settlement, desk, is_brought_back, following, is_refused }
     }
 
-    /// `metrics` are those that the desk's letters ask how far it is.
+    /// `metrics` are those that the desk's dead letters ask how far it is.
     pub(crate) fn with_rows(self, desk: Option<Arc<RowDesk>>, metrics: Arc<SinkMetrics>) -> Self {
         Self { desk, metrics, ..self }
     }

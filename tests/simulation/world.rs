@@ -66,8 +66,8 @@ pub(crate) struct Done {
     pub(crate) compactions_failed: usize,
     /// Rows that a restore took out of it and no log held any more.
     pub(crate) taken_out: usize,
-    /// Letters of rows that were refused.
-    pub(crate) letters: usize,
+    /// Dead letters of rows that were refused.
+    pub(crate) dead_letters: usize,
 }
 
 impl std::ops::AddAssign for Done {
@@ -77,7 +77,7 @@ impl std::ops::AddAssign for Done {
         self.passed += other.passed;
         self.compactions_failed += other.compactions_failed;
         self.taken_out += other.taken_out;
-        self.letters += other.letters;
+        self.dead_letters += other.dead_letters;
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn run(seed: u64, broken: Broken, extent: Extent) -> Outcome {
             passed,
             compactions_failed: world.compactions_failed,
             taken_out: may_lack,
-            letters: lock(&world.databases[0]).contents.letters.len(),
+            dead_letters: lock(&world.databases[0]).contents.dead_letters.len(),
         };
         Outcome { trace: world.trace, done }
     })
@@ -399,7 +399,7 @@ impl World {
         {
             self.ledger.judge_events([&lock(first), &lock(mirror), &lock(routed)]);
             self.ledger.rows.judge(&lock(routed));
-            self.ledger.rows.judge_letters(&lock(first), &lock(routed));
+            self.ledger.rows.judge_dead_letters(&lock(first), &lock(routed));
         }
         server.stop(&self.disk).await;
     }
@@ -413,7 +413,7 @@ impl World {
         self.clients.are_idle()
             && server.is_drained()
             && server.is_routed()
-            && server.has_letters()
+            && server.has_dead_letters()
             && self.databases.iter().enumerate().all(has_everything)
     }
 }

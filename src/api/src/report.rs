@@ -120,8 +120,9 @@ pub struct SpoolReport {
     pub next_offset: u64,
     /// Where the accounts of this run begin: records below were finished by an earlier one.
     pub counted_from: u64,
-    /// Letters of rows that a database refused, not in the spool yet.
-    pub letters_waiting: u64,
+    /// Dead letters of rows that a database refused, not in the spool yet.
+    #[serde(rename = "letters_waiting")]
+    pub dead_letters_waiting: u64,
     pub groups_total: u64,
     /// How often the cap or a full disk made senders wait.
     pub full_episodes_total: u64,

@@ -126,7 +126,7 @@ fn of_sink(sink: &SinkReport, report: &ServerReport) -> Flow {
         (Some(_), true) => "routes",
         (Some(_), false) => "sink",
     };
-    let letters = kind == "sink" && sink.refused_total > 0;
+    let dead_letters = kind == "sink" && sink.refused_total > 0;
     let reason = "refused_by_database";
     Flow {
         name: format!("{kind}/{}", sink.name),
@@ -142,8 +142,8 @@ fn of_sink(sink: &SinkReport, report: &ServerReport) -> Flow {
         retried: sink.retries_total,
         dropped: sink.gap_records_total + sink.expired_total,
         last_error: sink.last_error.clone(),
-        export: letters.then(|| format!("genims deadletter list --reason {reason} --json")),
-        retry: letters.then(|| format!("genims deadletter replay --reason {reason}")),
+        export: dead_letters.then(|| format!("genims deadletter list --reason {reason} --json")),
+        retry: dead_letters.then(|| format!("genims deadletter replay --reason {reason}")),
     }
 }
 

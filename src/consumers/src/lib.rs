@@ -6,7 +6,7 @@
 //! - [`follow`]: the loop every sink runs: gather, commit, settle; retry, back off, recall, stop
 //! - [`mirror`]: the same for the mirror, which comes back when the log has cut it off
 //! - [`router`]: events and programs' rows, into a log of their own
-//! - [`kept_letters`]: letters of rows that a database refused
+//! - [`kept_dead_letters`]: dead letters of rows that a database refused
 //! - [`supervise`]: starts that loop again when it ends without being asked
 //!
 //! Invariants:
@@ -25,7 +25,7 @@ mod follow_tests;
 mod gap_tests;
 mod gaps;
 pub mod gather;
-pub mod kept_letters;
+pub mod kept_dead_letters;
 mod metrics;
 pub mod mirror;
 pub mod router;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Settlement {
     pub accounts: Arc<Accounts>,
     pub recovered_until: u64,
-    /// Of a database that rows go to: these alone are its to settle, and letters are settled where they are stored. `None`:
+    /// Of a database that rows go to: these alone are its to settle, and dead letters are settled where they are stored. `None`:
     /// all other records.
     pub rows_of: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Settlement {
         }
     }
 
-    /// A row ends when its database has it. One that was refused ends with its letter, unless an earlier run made that.
+    /// A row ends when its database has it. One that was refused ends with its dead letter, unless an earlier run made that.
     fn settle_rows(&self, database: &str, batch: &Batch, report: &Committed, from: u64) {
         let has = |refused: &[(u64, SourceNo)], offset: u64| refused.iter().any(|(of, _)| *of == offset);
         for (offset, row) in batch.rows().filter(|(offset, row)| *offset >= from && row.database == database) {
@@ -88,7 +88,7 @@ mod tests {
         settlement.settle(&batch, &report, 0);
         let by_source = accounts.by_source();
         let (own, recovered) = (by_source[0].1, by_source[1].1);
-        // The refused one ends with its letter, the other database's with that.
+        // The refused one ends with its dead letter, the other database's with that.
         assert_eq!((own.committed, own.dead_lettered, own.in_flight), (2, 0, 2));
         assert_eq!((recovered.committed, recovered.duplicate, recovered.in_flight), (1, 1, 0));
         // What is settled stays so when the log is read again.

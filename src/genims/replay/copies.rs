@@ -1,4 +1,4 @@
-//! How often a dead letter is sent that stands for several equal ones: enters the letter, leaves a number.
+//! How often a dead letter is sent that stands for several equal ones: enters the dead letter, leaves a number.
 //!
 //! Equal messages with a time are one reading, however often they came. Without one each was a reading of its own, and is
 //! sent again as that: the server gives each a time, from that of the first receipt on. What cannot be told here (the
@@ -11,14 +11,14 @@ use genims_platform::dead_letters::StoredDeadLetter;
 use std::fmt::Arguments;
 
 /// `topic`: the one that it is sent under.
-pub(super) fn copies(letter: &StoredDeadLetter, topic: &str, decoder: &Decoder) -> u64 {
+pub(super) fn copies(dead_letter: &StoredDeadLetter, topic: &str, decoder: &Decoder) -> u64 {
     // Of those that a sample stands for there is no payload.
-    if letter.letters <= 1 || letter.is_sample {
+    if dead_letter.dead_letters <= 1 || dead_letter.is_sample {
         return 1;
     }
     let mut times = Times::default();
-    decoder.message(topic, &letter.payload, &mut times);
-    if times.timed && !times.untimed { 1 } else { letter.letters.unsigned_abs() }
+    decoder.message(topic, &dead_letter.payload, &mut times);
+    if times.timed && !times.untimed { 1 } else { dead_letter.dead_letters.unsigned_abs() }
 }
 
 /// Whether the records of a message say when they were taken.

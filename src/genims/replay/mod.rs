@@ -5,7 +5,7 @@
 //!   holds at once has a bound, however many there are.
 //! - A dead letter counts as stored when the operations database has passed everything that was sent, and nothing of it has
 //!   come back; rows for tables when their database has, too. What comes back is told by the client id, which is one for each
-//!   letter of each replay: what a device sends meanwhile is its own.
+//!   dead letter of each replay: what a device sends meanwhile is its own.
 //! - What says no time itself is stored under the time when it was received first; of what came several times, each is a
 //!   reading with a time of its own from then on.
 //! - One that comes back waits as before, in its own row; see [`again`].
@@ -29,7 +29,7 @@ use genims_decode::topic::Templates;
 use genims_model::counted;
 use genims_platform::actions::{self, Action};
 use genims_platform::dead_letters::again::{self, Returned, Sent};
-use genims_platform::dead_letters::{self, KeptLetter, StoredDeadLetter};
+use genims_platform::dead_letters::{self, KeptDeadLetter, StoredDeadLetter};
 use pieces::{CHUNK, pieces};
 use publish::Message;
 use serde::Serialize;
@@ -47,7 +47,7 @@ pub const REPLAY_TOPIC: &str = "genims/v1/replay/readings";
 /// Which dead letters.
 #[derive(Clone, Debug)]
 pub enum ReplayWanted {
-    Letters(Vec<i64>),
+    DeadLetters(Vec<i64>),
     /// Those that wait of a reason, the oldest ones: no further piece is begun once so many are in hand.
     Reason {
         reason: String,
@@ -98,7 +98,7 @@ pub struct Replayed {
     pub without_row: u64,
     /// Of those sent again, the ones that came without a topic.
     pub without_topic: u64,
-    /// Letters of the replayed causes that were only counted, without their payloads.
+    /// Dead letters of the replayed causes that were only counted, without their payloads.
     pub counted_only: u64,
     /// Of a reason, those beyond what was wanted at most: they wait.
     pub left: u64,
@@ -141,7 +141,7 @@ pub async fn run(way: ReplayWay<'_>, wanted: &ReplayWanted) -> anyhow::Result<(R
         way,
     };
     match wanted {
-        ReplayWanted::Letters(letter_ids) => {
+        ReplayWanted::DeadLetters(letter_ids) => {
             // Named twice, it is sent once.
             let held = known(client, letter_ids).await?;
             for ids in pieces(&held) {
@@ -175,8 +175,8 @@ pub async fn run(way: ReplayWay<'_>, wanted: &ReplayWanted) -> anyhow::Result<(R
 
 /// What was replayed is an entry of the audit trail.
 async fn enter(client: &Client, done: &Replayed) -> anyhow::Result<()> {
-    let (letters, records) = (counted(done.replayed, "dead letter"), counted(done.returned, "record"));
-    let description = format!("replayed {letters}, {records} came back");
+    let (dead_letters, records) = (counted(done.replayed, "dead letter"), counted(done.returned, "record"));
+    let description = format!("replayed {dead_letters}, {records} came back");
     let action = Action {
         service: "genims-replay",
         activity: "edit",
@@ -189,7 +189,7 @@ async fn enter(client: &Client, done: &Replayed) -> anyhow::Result<()> {
 }
 
 /// Nothing is sent when an id is wrong.
-pub async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<Vec<KeptLetter>> {
+pub async fn known(client: &Client, letter_ids: &[i64]) -> anyhow::Result<Vec<KeptDeadLetter>> {
     let found = dead_letters::existing(client, letter_ids).await?;
     let ids: BTreeSet<i64> = found.iter().map(|held| held.letter_id).collect();
     let unknown: Vec<String> = letter_ids.iter().filter(|id| !ids.contains(id)).map(i64::to_string).collect();
@@ -227,7 +227,7 @@ impl Replay<'_> {
                 }
                 Err(error) => {
                     self.done.refused += 1;
-                    let context = format!("letter {letter_id} is refused again; mend the row or the table first");
+                    let context = format!("dead letter {letter_id} is refused again; mend the row or the table first");
                     self.refusal.get_or_insert(anyhow::Error::new(error).context(context));
                 }
             }
@@ -263,7 +263,8 @@ impl Replay<'_> {
         // At once: they are durable, and are not to be sent again by a replay that comes behind one that was killed.
         dead_letters::mark_replayed(self.way.client, &acknowledged).await.context("replayed but not marked as such")?;
         let samples = whole.iter().filter(|dead_letter| dead_letter.is_sample);
-        self.done.counted_only += samples.map(|sample| sample.letters.unsigned_abs().saturating_sub(1)).sum::<u64>();
+        self.done.counted_only +=
+            samples.map(|sample| sample.dead_letters.unsigned_abs().saturating_sub(1)).sum::<u64>();
         let is_sent = |dead_letter: &&StoredDeadLetter| acknowledged.contains(&dead_letter.letter_id);
         let without_topic = whole.iter().filter(is_sent).filter(|dead_letter| dead_letter.topic.is_empty());
         self.done.without_topic += without_topic.count() as u64;

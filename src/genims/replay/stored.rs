@@ -51,8 +51,8 @@ struct Stats {
 #[derive(Deserialize)]
 struct SpoolStats {
     next_offset: u64,
-    #[serde(default)]
-    letters_waiting: u64,
+    #[serde(default, rename = "letters_waiting")]
+    dead_letters_waiting: u64,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +74,10 @@ impl Stats {
             position: sink.position,
             lag_records: sink.lag_records,
         });
-        let spool = SpoolStats { next_offset: report.spool.next_offset, letters_waiting: report.spool.letters_waiting };
+        let spool = SpoolStats {
+            next_offset: report.spool.next_offset,
+            dead_letters_waiting: report.spool.dead_letters_waiting,
+        };
         Self { spool, sinks: sinks.collect() }
     }
 
@@ -106,9 +109,9 @@ pub(super) async fn wait(server: &WatchedServer, databases: &BTreeSet<String>) -
     let ends: Vec<_> = own.map(|sink| (sink.name.clone(), sink.position + sink.lag_records)).collect();
     passed(server, deadline, &ends).await?;
     // What they refused is on its way into the first log.
-    while stats(server).await?.spool.letters_waiting > 0 {
+    while stats(server).await?.spool.dead_letters_waiting > 0 {
         if Instant::now() > deadline {
-            bail!("{}: letters of refused rows wait for room in the log", unknown(server));
+            bail!("{}: dead letters of refused rows wait for room in the log", unknown(server));
         }
         tokio::time::sleep(POLL).await;
     }

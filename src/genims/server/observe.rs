@@ -19,7 +19,7 @@ use genims_listen::ListenMetrics;
 use genims_listen::bridge::BridgeMetrics;
 use genims_listen::talkers::Talkers;
 use genims_locks::refusals::Refusals;
-use genims_log::file::{RowLetters, Spool};
+use genims_log::file::{RowDeadLetters, Spool};
 use genims_model::Accounts;
 use genims_pipeline::intake::Intake;
 use genims_pipeline::queue::ShardQueue;
@@ -40,7 +40,7 @@ pub(super) struct Observer {
     keeper: Arc<Keeper>,
     queues: Vec<Arc<ShardQueue>>,
     spool: Spool,
-    row_letters: Arc<RowLetters>,
+    row_dead_letters: Arc<RowDeadLetters>,
     sinks: Vec<SinkView>,
     routed: Vec<RoutedView>,
     changes: Vec<ChangesView>,
@@ -76,7 +76,7 @@ impl Observer {
             keeper: stream.keeper.clone(),
             queues: stream.queues.clone(),
             spool: stream.spool.clone(),
-            row_letters: stream.row_letters.clone(),
+            row_dead_letters: stream.row_dead_letters.clone(),
             sinks,
             routed,
             changes,
@@ -128,7 +128,7 @@ impl Observer {
             first_offset: self.spool.first_offset(),
             next_offset: self.spool.next_offset(),
             counted_from: self.counted_from,
-            letters_waiting: self.row_letters.waiting(),
+            dead_letters_waiting: self.row_dead_letters.waiting(),
             groups_total: metrics.groups_appended.load(Relaxed),
             full_episodes_total: metrics.full_episodes.load(Relaxed),
             receive_to_durable_ms: Latency::of(&metrics.receive_to_durable_us()),

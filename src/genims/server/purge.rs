@@ -37,8 +37,8 @@ impl Purge {
             };
             let failure = match purged {
                 Ok(Ok(Purged { rows: 0, .. })) => None,
-                Ok(Ok(Purged { rows, letters, .. })) => {
-                    tracing::info!(rows, letters, "dead letters beyond what [dead_letters] keeps were deleted");
+                Ok(Ok(Purged { rows, dead_letters, .. })) => {
+                    tracing::info!(rows, dead_letters, "dead letters beyond what [dead_letters] keeps were deleted");
                     None
                 }
                 Ok(Err(error)) => Some(error.to_string()),

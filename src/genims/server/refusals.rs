@@ -26,7 +26,7 @@ pub(super) struct Writer {
     refusals: Arc<Refusals>,
     accounts: Arc<Accounts>,
     operations: Option<PostgresSettings>,
-    /// Letters of machines that are not their client's, as far as they were told.
+    /// Dead letters of machines that are not their client's, as far as they were told.
     machines_told: u64,
     waiting: VecDeque<Refusal>,
     /// Folds that there was no room for.
@@ -96,7 +96,7 @@ impl Writer {
         let machines = self.accounts.set_aside_by_reason().into_iter().find(not_allowed).map_or(0, |(_, count)| count);
         let fresh = machines.saturating_sub(self.machines_told);
         if fresh > 0 {
-            // Whose they are stands in each letter.
+            // Whose they are stands in each dead letter.
             self.refusals.tell_times(fresh, RefusalKind::Machine, "dead_letters", "", "");
             self.machines_told = machines;
         }

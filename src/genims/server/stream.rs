@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use genims_catalogue::keeper::{Keeper, LogIdentity};
 use genims_catalogue::used::Used;
 use genims_log::file;
-use genims_log::file::{Appender, RowLetters, Spool, SpoolError, SpoolOptions};
+use genims_log::file::{Appender, RowDeadLetters, Spool, SpoolError, SpoolOptions};
 use genims_model::event::FaultOpened;
 use genims_model::{Accounts, ByteBudget};
 use genims_pipeline::intake::{Intake, Registrar};
@@ -34,8 +34,8 @@ pub(super) struct Stream {
     pub(super) spool: Spool,
     pub(super) queues: Vec<Arc<ShardQueue>>,
     pub(super) intake: Arc<Intake>,
-    /// Letters of refused rows, on their way into the log.
-    pub(super) row_letters: Arc<RowLetters>,
+    /// Dead letters of refused rows, on their way into the log.
+    pub(super) row_dead_letters: Arc<RowDeadLetters>,
     /// TCP clients' durable sequences, as an earlier run left them.
     pub(super) marks: HashMap<String, u64>,
     /// Records below were left by an earlier run.
@@ -84,8 +84,8 @@ impl Stream {
             spool.full_flag(),
         );
         let intake = Arc::new(intake.with_rows(gate));
-        let forwarded = recovered.marks.get(RowLetters::MARK).copied().unwrap_or(0);
-        let row_letters = Arc::new(RowLetters::open(&settings.data_dir, forwarded)?);
+        let forwarded = recovered.marks.get(RowDeadLetters::MARK).copied().unwrap_or(0);
+        let row_dead_letters = Arc::new(RowDeadLetters::open(&settings.data_dir, forwarded)?);
         Ok(Self {
             keeper,
             accounts,
@@ -96,7 +96,7 @@ impl Stream {
             spool,
             queues,
             intake,
-            row_letters,
+            row_dead_letters,
             appender: Some(appender),
             settings: settings.clone(),
             shards: Vec::new(),

@@ -1,11 +1,11 @@
-//! The way back of rows that their database refused: their letters are kept beside the logs, and go through the shards into the
+//! The way back of rows that their database refused: their dead letters are kept beside the logs, and go through the shards into the
 //! first log like all others, whenever that has room. What refuses waits for nothing.
 
 use super::stream::Stream;
 use genims_consumers::SinkMetrics;
-use genims_consumers::kept_letters::KeptRowLetters;
+use genims_consumers::kept_dead_letters::KeptRowDeadLetters;
 use genims_databases::Registry;
-use genims_log::file::{Forwarded, RowLetters, Spool, SpoolError};
+use genims_log::file::{Forwarded, RowDeadLetters, Spool, SpoolError};
 use genims_model::{Accounts, Backoff, Mark, SourceNo};
 use genims_pipeline::intake::Intake;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// What all databases have refused.
 pub(super) struct WayBack {
-    row_letters: Arc<RowLetters>,
+    row_dead_letters: Arc<RowDeadLetters>,
     intake: Arc<Intake>,
     accounts: Arc<Accounts>,
     /// The log of events, which the databases follow.
@@ -27,16 +27,16 @@ pub(super) struct WayBack {
 impl WayBack {
     /// What an earlier run left counts as received by this one.
     pub(super) fn new(stream: &Stream, log: &Spool, recovered_until: u64, registry: &'static Registry) -> Self {
-        let (row_letters, source) = (stream.row_letters.clone(), stream.accounts.recovered());
-        stream.accounts.received(source, row_letters.waiting());
+        let (row_dead_letters, source) = (stream.row_dead_letters.clone(), stream.accounts.recovered());
+        stream.accounts.received(source, row_dead_letters.waiting());
         let (intake, accounts, log) = (stream.intake.clone(), stream.accounts.clone(), log.clone());
-        Self { row_letters, intake, accounts, log, registry, recovered: (recovered_until, source) }
+        Self { row_dead_letters, intake, accounts, log, registry, recovered: (recovered_until, source) }
     }
 
-    /// Where the letters of one database's rows go; `metrics` are its follower's.
-    pub(super) fn of(&self, database: &str, metrics: &Arc<SinkMetrics>) -> KeptRowLetters {
-        KeptRowLetters {
-            row_letters: self.row_letters.clone(),
+    /// Where the dead letters of one database's rows go; `metrics` are its follower's.
+    pub(super) fn of(&self, database: &str, metrics: &Arc<SinkMetrics>) -> KeptRowDeadLetters {
+        KeptRowDeadLetters {
+            row_dead_letters: self.row_dead_letters.clone(),
             log: self.log.id(),
             database: database.to_owned(),
             recovered: self.recovered,
@@ -45,23 +45,25 @@ impl WayBack {
         }
     }
 
-    /// Brings letters into the first log until it is asked to stop.
+    /// Brings dead letters into the first log until it is asked to stop.
     pub(super) async fn run(self, stop: CancellationToken) {
         repeat(|| self.forward_next(), &stop).await;
     }
 
     async fn forward_next(&self) -> Result<(), SpoolError> {
-        self.forward(self.row_letters.next().await?).await
+        self.forward(self.row_dead_letters.next().await?).await
     }
 
     async fn forward(&self, next: Forwarded) -> Result<(), SpoolError> {
-        let Forwarded { serial, is_left, mut letters } = next;
+        let Forwarded { serial, is_left, mut dead_letters } = next;
         if is_left {
             // The listeners of an earlier run may have been others.
-            letters.iter_mut().for_each(|letter| letter.source = self.recovered.1);
+            dead_letters.iter_mut().for_each(|dead_letter| dead_letter.source = self.recovered.1);
         }
-        self.intake.set_aside_rows(letters, Mark { client: RowLetters::MARK.to_owned(), sequence: serial }).await;
-        self.row_letters.forwarded(serial, |log, database| self.passed(log, database))
+        self.intake
+            .set_aside_rows(dead_letters, Mark { client: RowDeadLetters::MARK.to_owned(), sequence: serial })
+            .await;
+        self.row_dead_letters.forwarded(serial, |log, database| self.passed(log, database))
     }
 
     /// How far a database is in a log; one that nobody follows any more is behind nothing.
@@ -90,7 +92,7 @@ where
         match done {
             Ok(()) => backoff.reset(),
             Err(error) => {
-                tracing::error!(%error, "letters of refused rows wait");
+                tracing::error!(%error, "dead letters of refused rows wait");
                 if !backoff.wait(stop.cancelled()).await {
                     return;
                 }

@@ -283,7 +283,7 @@ pub(super) const BRIDGE: Section = Section {
             PACKET_BYTES,
             "a larger message becomes a dead letter, its first 1 MiB kept; what is over this and over in_flight_bytes_max (and \
              64 KiB) a broker of MQTT 5 drops unseen, because memory holds a packet whole: raise in_flight_bytes_max to have \
-             it as a letter",
+             it as a dead letter",
         ),
         key("in_flight_messages_max", Number(1, 65_535), "messages taken from the broker but not yet acknowledged"),
         key("in_flight_bytes_max", Number(1_024, 1 << 30), "their bytes"),

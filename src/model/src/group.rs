@@ -66,7 +66,7 @@ pub struct Chunk {
 impl Chunk {
     /// Records that the accounting identity counts.
     pub fn records(&self) -> usize {
-        self.readings.len() + self.snapshots.len() + self.rows.len() + letter_records(&self.dead_letters) as usize
+        self.readings.len() + self.snapshots.len() + self.rows.len() + dead_letter_records(&self.dead_letters) as usize
     }
 
     /// About what it occupies in memory.
@@ -79,7 +79,7 @@ impl Chunk {
 }
 
 /// The records of the account that dead letters stand for.
-pub fn letter_records(dead_letters: &[DeadLetter]) -> u64 {
+pub fn dead_letter_records(dead_letters: &[DeadLetter]) -> u64 {
     dead_letters.iter().map(|dead_letter| dead_letter.records).sum()
 }
 
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_group_is_split_anywhere_and_every_record_keeps_its_offset() {
-        let letter = |no: i64| DeadLetter {
+        let dead_letter = |no: i64| DeadLetter {
             source: 0,
             client: String::new(),
             received_us: no,
@@ -257,7 +257,7 @@ mod tests {
         let whole = Group {
             first_offset: 10,
             events: vec![lost(0), lost(1)],
-            dead_letters: vec![letter(2), letter(3), letter(4)],
+            dead_letters: vec![dead_letter(2), dead_letter(3), dead_letter(4)],
             skipped: 2,
             ..Group::default()
         };
@@ -267,8 +267,8 @@ mod tests {
             assert_eq!((front.first_offset, front.next_offset()), (10, at));
             assert_eq!((rest.first_offset, rest.next_offset()), (at, 17));
             let events: Vec<Event> = front.events.into_iter().chain(rest.events).collect();
-            let letters: Vec<DeadLetter> = front.dead_letters.into_iter().chain(rest.dead_letters).collect();
-            assert_eq!((events, letters), (whole.events.clone(), whole.dead_letters.clone()), "in their order");
+            let dead_letters: Vec<DeadLetter> = front.dead_letters.into_iter().chain(rest.dead_letters).collect();
+            assert_eq!((events, dead_letters), (whole.events.clone(), whole.dead_letters.clone()), "in their order");
         }
     }
 }

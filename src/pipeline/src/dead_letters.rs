@@ -1,8 +1,8 @@
 //! What is set aside here, as dead letters that can be replayed, and how many of them one message makes.
 //!
-//! The first faults of a message, by reason, are letters of their own, each with its detail. What follows of a form that
-//! can stand in one payload is kept together, up to [`JOINED_BYTES_MAX`] in a letter: the parts at fault and nothing else, so
-//! that a replay does not send again what was stored. So a message makes as many letters as its faults have bytes, not as
+//! The first faults of a message, by reason, are dead letters of their own, each with its detail. What follows of a form that
+//! can stand in one payload is kept together, up to [`JOINED_BYTES_MAX`] in a dead letter: the parts at fault and nothing else, so
+//! that a replay does not send again what was stored. So a message makes as many dead letters as its faults have bytes, not as
 //! it has faults.
 
 use genims_catalogue::Catalogue;
@@ -10,14 +10,14 @@ use genims_decode::Form;
 use genims_model::snapshot::SnapshotFields;
 use genims_model::{DeadLetter, RawReading, Reason, Snapshot};
 
-/// Letters of their own that one message makes of one reason.
+/// Dead letters of their own that one message makes of one reason.
 const ALONE_MAX: usize = 16;
 /// What of a message is kept together.
 const JOINED_BYTES_MAX: usize = 64 * 1024;
 
-/// The letters of one message, or of one chunk, under way.
+/// The dead letters of one message, or of one chunk, under way.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Letters {
+pub(crate) struct DeadLetters {
     of_reason: [OfReason; Reason::ALL.len()],
     has_any: bool,
 }
@@ -25,12 +25,12 @@ pub(crate) struct Letters {
 #[derive(Clone, Copy, Debug, Default)]
 struct OfReason {
     alone: usize,
-    /// The letter that more parts of its form can join.
+    /// The dead letter that more parts of its form can join.
     open: Option<(usize, Form)>,
 }
 
-impl Letters {
-    /// For the next message. Nearly all of them have no letters, so that nothing is written.
+impl DeadLetters {
+    /// For the next message. Nearly all of them have no dead letters, so that nothing is written.
     #[inline]
     pub(crate) fn begin(&mut self) {
         if self.has_any {
@@ -38,33 +38,33 @@ impl Letters {
         }
     }
 
-    /// Puts `letter` behind `all`, or its payload into the one that is open. `form`: of parts that can stand together.
-    pub(crate) fn put(&mut self, all: &mut Vec<DeadLetter>, letter: DeadLetter, form: Option<Form>) {
+    /// Puts `dead_letter` behind `all`, or its payload into the one that is open. `form`: of parts that can stand together.
+    pub(crate) fn put(&mut self, all: &mut Vec<DeadLetter>, dead_letter: DeadLetter, form: Option<Form>) {
         self.has_any = true;
-        let of_reason = &mut self.of_reason[letter.reason as usize];
-        let whole = letter.payload.len() as u64 == letter.payload_bytes;
+        let of_reason = &mut self.of_reason[dead_letter.reason as usize];
+        let whole = dead_letter.payload.len() as u64 == dead_letter.payload_bytes;
         let Some(form) = form.filter(|_| whole && of_reason.alone >= ALONE_MAX) else {
             of_reason.alone += 1;
-            return all.push(letter);
+            return all.push(dead_letter);
         };
         let open = of_reason.open.filter(|(_, open)| *open == form).map(|(index, _)| index);
         if let Some(index) = open
             && let Some(joined) = all.get_mut(index)
-            && joined.topic == letter.topic
-            && joined.payload.len() + letter.payload.len() <= JOINED_BYTES_MAX
+            && joined.topic == dead_letter.topic
+            && joined.payload.len() + dead_letter.payload.len() <= JOINED_BYTES_MAX
         {
-            join(&mut joined.payload, &letter.payload, form);
+            join(&mut joined.payload, &dead_letter.payload, form);
             joined.payload_bytes = joined.payload.len() as u64;
-            joined.records += letter.records;
+            joined.records += dead_letter.records;
             return;
         }
         of_reason.open = Some((all.len(), form));
-        let mut payload = letter.payload;
+        let mut payload = dead_letter.payload;
         if form == Form::Elements {
             payload.insert(0, b'[');
             payload.push(b']');
         }
-        all.push(DeadLetter { payload_bytes: payload.len() as u64, payload, ..letter });
+        all.push(DeadLetter { payload_bytes: payload.len() as u64, payload, ..dead_letter });
     }
 }
 

@@ -2,7 +2,7 @@
 //! the catalogue, and submits everything that one read of its socket brought as at most one chunk per shard, under one
 //! receipt.
 
-use crate::dead_letters::{Letters, snapshot_element};
+use crate::dead_letters::{DeadLetters, snapshot_element};
 use crate::queue::ShardQueue;
 use crate::receipt_time::ReceiptTime;
 use crate::remarks::{RemarkKind, Remarks, TopicOrigin};
@@ -94,7 +94,7 @@ impl Intake {
             topic: String::new(),
             message: 0,
             place: TopicOrigin::default(),
-            letters: Letters::default(),
+            dead_letters: DeadLetters::default(),
             nobodys: Nobodys::default(),
             received_us: 0,
             receipt_time: ReceiptTime::default(),
@@ -148,7 +148,7 @@ pub struct IntakeBuffer {
     message: u64,
     place: TopicOrigin,
     /// Of the message under way, or of the round where the transport knows no messages.
-    letters: Letters,
+    dead_letters: DeadLetters,
     nobodys: Nobodys,
     received_us: i64,
     receipt_time: ReceiptTime,
@@ -166,7 +166,7 @@ impl IntakeBuffer {
     pub fn begin(&mut self, received_us: i64) -> bool {
         self.received_us = received_us;
         self.receipt_time.begin(received_us);
-        self.letters.begin();
+        self.dead_letters.begin();
         let changed = !Arc::ptr_eq(&self.catalogue, &self.intake.directory.peek());
         if changed {
             self.catalogue = self.intake.directory.load();
@@ -195,9 +195,9 @@ impl IntakeBuffer {
 
     /// Begins a message: the topic that it was published under; empty for transports without topics.
     pub fn set_topic(&mut self, topic: &str) {
-        self.letters.begin();
-        let letters = self.staged[0].dead_letters.len();
-        self.nobodys = Nobodys { letters, records: self.records, ..Nobodys::default() };
+        self.dead_letters.begin();
+        let dead_letters = self.staged[0].dead_letters.len();
+        self.nobodys = Nobodys { dead_letters, records: self.records, ..Nobodys::default() };
         self.message += 1;
         self.topic.clear();
         self.topic.push_str(topic);
@@ -211,7 +211,7 @@ impl IntakeBuffer {
 
     /// Of these, those that are set aside.
     pub fn staged_dead_letters(&self) -> u64 {
-        self.staged[0].dead_letters.iter().map(|letter| letter.records).sum()
+        self.staged[0].dead_letters.iter().map(|dead_letter| dead_letter.records).sum()
     }
 
     /// A TCP client's progress, to become durable with this round's records.

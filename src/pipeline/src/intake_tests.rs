@@ -198,11 +198,11 @@ async fn the_part_that_is_unknown_is_named() {
     buffer.begin(1);
     buffer.point(point("S1", 1.0));
     submit(&mut buffer).await;
-    let letters = queue.pop().expect("handed over").dead_letters;
+    let dead_letters = queue.pop().expect("handed over").dead_letters;
     let remedy = Reason::UnknownSensor.remedy();
     assert!(remedy.contains("genims_master_db.sensors"));
     let expected = format!("neither machine M1 nor a sensor with the id S1 is in the catalogue; {remedy}");
-    assert_eq!(letters[0].detail, expected);
+    assert_eq!(dead_letters[0].detail, expected);
 
     let folder = tempfile::tempdir().expect("a folder");
     let (keeper, ..) = begun(folder.path());
@@ -215,8 +215,8 @@ async fn the_part_that_is_unknown_is_named() {
     buffer.point(point("S9", 1.0));
     genims_decode::line_protocol::decode(b"r,sensor_id=S9 value=1", None, &mut buffer);
     submit(&mut buffer).await;
-    let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
-    let details: Vec<&str> = letters.iter().map(|letter| letter.detail.as_str()).collect();
+    let dead_letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
+    let details: Vec<&str> = dead_letters.iter().map(|dead_letter| dead_letter.detail.as_str()).collect();
     let of_machine = "sensor S9 is not in the catalogue, neither as an id nor as a code of machine M1";
     assert_eq!(details, [of_machine, "sensor S9 is not in the catalogue"].map(|what| format!("{what}; {remedy}")));
 
@@ -228,8 +228,8 @@ async fn the_part_that_is_unknown_is_named() {
         decoder.message(&topic, payload.as_bytes(), &mut buffer);
     }
     submit(&mut buffer).await;
-    let letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
-    let [tags, by_topic, by_payload] = &letters[..] else { panic!("{letters:#?}") };
+    let dead_letters: Vec<_> = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect();
+    let [tags, by_topic, by_payload] = &dead_letters[..] else { panic!("{dead_letters:#?}") };
     let expects = "a payload below .../tags names its sensors, and this one names none; write {\"TEMP-1\": 71.5}";
     assert!(tags.detail.starts_with(expects) && tags.reason == Reason::UnknownSensor, "{tags:?}");
     let named = format!("{of_machine}; the topic's last level names it, unless the payload does; {remedy}");
@@ -259,9 +259,13 @@ async fn what_is_of_other_machines_is_set_aside_whatever_names_it() {
         submit(&mut buffer).await;
         let chunk = queue.pop().expect("handed over");
         assert_eq!(chunk.readings.len() + chunk.snapshots.len(), taken, "{machines:?}");
-        let letters: Vec<&DeadLetter> = chunk.dead_letters.iter().collect();
-        assert_eq!(letters.len(), 3 - taken, "{machines:?}");
-        assert!(letters.iter().all(|letter| letter.reason == Reason::NotAllowed && letter.detail.contains("M1")));
+        let dead_letters: Vec<&DeadLetter> = chunk.dead_letters.iter().collect();
+        assert_eq!(dead_letters.len(), 3 - taken, "{machines:?}");
+        assert!(
+            dead_letters
+                .iter()
+                .all(|dead_letter| dead_letter.reason == Reason::NotAllowed && dead_letter.detail.contains("M1"))
+        );
     }
     // Nor does it enter sensors of others, or of no machine.
     buffer.set_scope(of_machines(Some(["M2"])));

@@ -8,11 +8,11 @@
 //! What a shard makes of a reading or a snapshot is in `genims_analysis`.
 
 mod dead_letters;
+#[cfg(test)]
+mod dead_letters_tests;
 pub mod intake;
 #[cfg(test)]
 mod intake_tests;
-#[cfg(test)]
-mod letters_tests;
 mod primitives;
 pub mod queue;
 #[cfg(test)]

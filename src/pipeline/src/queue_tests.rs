@@ -34,7 +34,7 @@ fn chunk(payload_bytes: usize) -> Chunk {
 }
 
 #[test]
-fn large_letters_fill_the_queue_by_their_bytes() {
+fn large_dead_letters_fill_the_queue_by_their_bytes() {
     let queue = ShardQueue::new(100_000, 1 << 20);
     let mut taken = 0;
     while queue.push(chunk(60_000)).is_ok() {

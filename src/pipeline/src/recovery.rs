@@ -5,7 +5,7 @@ use crate::shard::Shard;
 use genims_catalogue::used::Used;
 use genims_model::Group;
 use genims_model::event::FaultOpened;
-use genims_model::group::letter_records;
+use genims_model::group::dead_letter_records;
 
 #[derive(Debug)]
 pub struct Recovery {
@@ -45,7 +45,7 @@ fn records_from(group: &Group, offset: u64) -> u64 {
     let finished = offset.saturating_sub(group.first_dead_letter_offset()) as usize;
     behind(group.first_offset, group.readings.len())
         + behind(group.first_snapshot_offset(), group.snapshots.len())
-        + letter_records(group.dead_letters.get(finished..).unwrap_or_default())
+        + dead_letter_records(group.dead_letters.get(finished..).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -42,8 +42,8 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
     let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
     stage(&mut buffer, TOPIC, b"[{\"id\":1}]");
     submit(&mut buffer).await;
-    let letter = queue.pop().expect("handed over").dead_letters.remove(0);
-    assert_eq!((letter.reason, letter.records), (Reason::NotAllowed, 1));
+    let dead_letter = queue.pop().expect("handed over").dead_letters.remove(0);
+    assert_eq!((dead_letter.reason, dead_letter.records), (Reason::NotAllowed, 1));
 
     let with = folder();
     let (_, intake, queue) = begun_with(with.path(), true, Some(gate()));
@@ -56,14 +56,14 @@ async fn rows_are_counted_like_readings_and_denied_unless_the_gate_lets_them() {
     assert_eq!((values, chunk.records()), (vec!["{\"id\":1}", "{\"id\":2}"], 3));
     assert_eq!((chunk.rows[0].client.as_str(), chunk.dead_letters[0].topic.as_str()), ("erp", TOPIC));
     // Rows are kept together when there are many; payloads of a table that is not there are not.
-    for (topic, letters) in [(TOPIC, 17), ("genims/v1/rows/db/none", 40)] {
+    for (topic, dead_letters) in [(TOPIC, 17), ("genims/v1/rows/db/none", 40)] {
         buffer.begin(1);
         buffer.set_topic(topic);
         for _ in 0..40 {
             Decoder::default().message(topic, b"{\"id\":99}", &mut buffer);
         }
         submit(&mut buffer).await;
-        assert_eq!(queue.pop().expect("handed over").dead_letters.len(), letters, "{topic}");
+        assert_eq!(queue.pop().expect("handed over").dead_letters.len(), dead_letters, "{topic}");
     }
 }
 
@@ -84,8 +84,10 @@ async fn rows_for_a_full_database_are_set_aside_and_what_came_with_them_goes_on(
     submit(&mut buffer).await;
     let chunk = queue.pop().expect("handed over");
     assert_eq!((chunk.readings.len(), chunk.rows.len()), (1, 1));
-    assert!(chunk.dead_letters.iter().all(|letter| letter.reason == Reason::BadRow && letter.topic == TOPIC));
-    let payloads: Vec<&[u8]> = chunk.dead_letters.iter().map(|letter| letter.payload.as_slice()).collect();
+    assert!(
+        chunk.dead_letters.iter().all(|dead_letter| dead_letter.reason == Reason::BadRow && dead_letter.topic == TOPIC)
+    );
+    let payloads: Vec<&[u8]> = chunk.dead_letters.iter().map(|dead_letter| dead_letter.payload.as_slice()).collect();
     assert_eq!(payloads, [&b"{\"id\":1}"[..], b"{\"id\":2}"], "each row can be replayed");
     // Its listener looked before the database was full: it could not be refused any more.
     buffer.admit_rows(true);

@@ -1,7 +1,7 @@
 //! One shard: the sole owner of its machines' and sensors' state. Chunks enter, a portion leaves. Pure: no clock, no I/O,
 //! no locks but the accounts'.
 
-use crate::dead_letters::{Letters, Sender, dead_letter, snapshot_dead_letter};
+use crate::dead_letters::{DeadLetters, Sender, dead_letter, snapshot_dead_letter};
 use crate::intake;
 use genims_analysis::faults;
 use genims_analysis::machine::MachineState;
@@ -36,7 +36,7 @@ const TICK_SLICES: usize = 8;
 struct Aside<'c> {
     client: &'c str,
     topics: &'c Topics,
-    letters: Letters,
+    dead_letters: DeadLetters,
 }
 
 #[derive(Debug)]
@@ -89,8 +89,9 @@ impl Shard {
         self.follow_catalogue(chunk.received_us, &mut portion.events);
         let origin = Origin { protocol: chunk.protocol, source: chunk.source, received_us: chunk.received_us };
         let mut duplicates = 0;
-        let letters_before = portion.dead_letters.len();
-        let mut aside = Aside { client: chunk.client.as_ref(), topics: &chunk.topics, letters: Letters::default() };
+        let dead_letters_before = portion.dead_letters.len();
+        let mut aside =
+            Aside { client: chunk.client.as_ref(), topics: &chunk.topics, dead_letters: DeadLetters::default() };
         portion.readings.reserve(chunk.readings.len());
         for (index, raw) in chunk.readings.iter().enumerate() {
             duplicates += u64::from(!self.take_reading((index, raw), origin, &mut aside, portion));
@@ -103,9 +104,9 @@ impl Shard {
         }
         portion.events.extend(chunk.events);
         portion.dead_letters.extend(chunk.dead_letters);
-        portion.dead_letters[letters_before..]
+        portion.dead_letters[dead_letters_before..]
             .iter()
-            .for_each(|letter| self.accounts.set_aside(letter.reason, letter.records));
+            .for_each(|dead_letter| self.accounts.set_aside(dead_letter.reason, dead_letter.records));
         portion.rows.extend(chunk.rows);
         portion.marks.extend(chunk.marks);
         portion.receipts.push(chunk.receipt);
@@ -123,8 +124,8 @@ impl Shard {
         let mut set_aside = |sensor_id: &str, reason, detail| {
             let topic = aside.topics.of_reading(place);
             let sender = Sender { source: origin.source, client: aside.client, topic, received_us: origin.received_us };
-            let letter = dead_letter(raw, sensor_id, sender, reason, detail);
-            aside.letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
+            let dead_letter = dead_letter(raw, sensor_id, sender, reason, detail);
+            aside.dead_letters.put(&mut portion.dead_letters, dead_letter, Some(Form::Elements));
         };
         let index = self.sensor(raw.sensor).unwrap_or(usize::MAX);
         let Some(Some(state)) = self.sensors.get_mut(index) else {
@@ -158,8 +159,8 @@ impl Shard {
             let (source, received_us) = (snapshot.source, snapshot.received_us);
             let topic = aside.topics.of_snapshot(place);
             let sender = Sender { source, client: aside.client, topic, received_us };
-            let letter = snapshot_dead_letter(snapshot, catalogue, sender, reason, detail);
-            aside.letters.put(&mut portion.dead_letters, letter, Some(Form::Elements));
+            let dead_letter = snapshot_dead_letter(snapshot, catalogue, sender, reason, detail);
+            aside.dead_letters.put(&mut portion.dead_letters, dead_letter, Some(Form::Elements));
         };
         if let Some((reason, detail)) =
             genims_analysis::sensor::out_of_time(snapshot.timestamp_us, snapshot.received_us, &self.rules)

@@ -2,7 +2,7 @@
 //!
 //! The catalogue of a database is put here when it was read, and again whenever it is: until then its rows are set aside. What a
 //! database alone can judge (foreign keys, triggers, other checks) it judges when the row is written. Of one for which too many
-//! rows wait, all are set aside, row by row: a message may be longer than what is kept of one letter. Listeners that can refuse
+//! rows wait, all are set aside, row by row: a message may be longer than what is kept of one dead letter. Listeners that can refuse
 //! them ask before.
 
 use crate::access::Tables;

@@ -8,7 +8,7 @@ pub(crate) fn is_number(raw: &str) -> bool {
     raw.starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
-/// `{"$numberLong": "5"}`: what a letter of MongoDB's rows holds.
+/// `{"$numberLong": "5"}`: what a dead letter of MongoDB's rows holds.
 pub(crate) fn long_of(raw: &str) -> Option<i64> {
     let fields = fields(raw).ok()?;
     match fields.as_slice() {

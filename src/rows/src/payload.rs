@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(of(r#" [ {"a":1} , {"a":2} ] "#), [plain(r#"{"a":1}"#), plain(r#"{"a":2}"#)]);
         assert_eq!(of(r#"{"upsert": true, "rows": [{"a":1}]}"#), [upsert(r#"{"a":1}"#)]);
         assert_eq!(of(r#"{"rows": {"a":1}}"#), [plain(r#"{"a":1}"#)]);
-        // As letters that were kept together come back.
+        // As dead letters that were kept together come back.
         assert_eq!(of(r#"[{"upsert":true,"rows":[{"a":1}]},{"a":2}]"#), [upsert(r#"{"a":1}"#), plain(r#"{"a":2}"#)]);
         assert_eq!(of(r#"{"a": "\"rows\""}"#), [plain(r#"{"a": "\"rows\""}"#)]);
         assert_eq!(of("[]"), []);

@@ -187,7 +187,7 @@ fn date_of_mongo(utc: DateTime<Utc>) -> String {
     format!("{{\"$date\":{{\"$numberLong\":\"{}\"}}}}", utc.timestamp_millis())
 }
 
-/// `{"$date": ...}` as text or as milliseconds: what a letter of ours holds.
+/// `{"$date": ...}` as text or as milliseconds: what a dead letter of ours holds.
 fn extended_date(raw: &str) -> Option<DateTime<Utc>> {
     let outer = fields(raw).ok()?;
     let [(name, value)] = outer.as_slice() else { return None };

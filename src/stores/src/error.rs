@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub enum SinkError {
     #[error("the spool cannot be read or written; check the disk below the data directory")]
     Log(#[source] Cause),
-    #[error("letters of rows that the database refused cannot be kept, and its rows wait: {0}")]
+    #[error("dead letters of rows that the database refused cannot be kept, and its rows wait: {0}")]
     NotKept(Cause),
     #[error("cannot connect; check that the server runs and that URL, user and password are right")]
     Connect(#[source] Cause),

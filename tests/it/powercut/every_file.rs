@@ -163,10 +163,10 @@ impl SentBeside {
         }
         assert!(times.is_empty(), "nothing else is there: {found:?}");
         assert_eq!(plant.rows("t_parts", "note = 'first'"), self.refusals);
-        let letters =
+        let dead_letters =
             "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters WHERE reason = 'bad_row'";
-        let letters = plant.query("genims_operations_db", letters)[0].get::<_, i64>(0);
-        assert_eq!(letters, self.refusals, "one a refused row");
+        let dead_letters = plant.query("genims_operations_db", dead_letters)[0].get::<_, i64>(0);
+        assert_eq!(dead_letters, self.refusals, "one a refused row");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A database that rows are taken for stays away, and the log of events is the smallest: its rows wait for it until they are too
 //! many, and nobody else does.
 
-use super::{HR, OPEN, ORDERS, letters, mysql_of, rows_plant_with, send, send_as, settled};
+use super::{HR, OPEN, ORDERS, dead_letters, mysql_of, rows_plant_with, send, send_as, settled};
 use crate::clients::publish;
 use crate::harness::Harness;
 use crate::routes::{EACH, change_states, close, count, open};
@@ -145,7 +145,7 @@ fn is_refused(plant: &Plant) {
 fn is_set_aside(plant: &Plant) {
     publish(plant.doors.mqtt, "hr-late", 0, &[(LARGE.to_owned(), json!({"id": LATE}).to_string().into_bytes())]);
     eventually("a dead letter", PATIENCE, || {
-        letters(plant).iter().any(|(reason, detail)| reason == "bad_row" && detail.contains("too many rows wait"))
+        dead_letters(plant).iter().any(|(reason, detail)| reason == "bad_row" && detail.contains("too many rows wait"))
     });
 }
 

@@ -1,6 +1,6 @@
 //! Rows through each door: by frames, and held to accounts.
 
-use super::{HR, ORDERS, letters, rows_plant, settled};
+use super::{HR, ORDERS, dead_letters, rows_plant, settled};
 use crate::harness::Harness;
 use crate::routes::{count, plant_of};
 use crate::running::eventually;
@@ -37,8 +37,10 @@ pub(super) fn frames(harness: &'static Harness) {
     acked(&plant, &mut connection, 2);
     settled(&plant, 2, 1);
     assert_eq!(count(&plant, HR, "t_orders", "id = 1 AND code = 'B'"), 1);
-    let letters = plant.query("genims_operations_db", "SELECT topic, client, detail FROM genims_internal.dead_letters");
-    let (topic, client, detail): (String, String, String) = (letters[0].get(0), letters[0].get(1), letters[0].get(2));
+    let dead_letters =
+        plant.query("genims_operations_db", "SELECT topic, client, detail FROM genims_internal.dead_letters");
+    let (topic, client, detail): (String, String, String) =
+        (dead_letters[0].get(0), dead_letters[0].get(1), dead_letters[0].get(2));
     assert_eq!((topic.as_str(), client.as_str()), ("genims/v1/rows/genims_hr_db/t_orders", "hr-program"));
     assert!(detail.contains("column code: a text of 7 characters"), "{detail}");
     // No client may look like a mark of our own.
@@ -90,7 +92,7 @@ pub(super) fn accounts(harness: &'static Harness) {
     assert!(send_logged_in(&plant, nothing, &topic("t_orders"), &json!({"id": 2, "code": "B"})));
     // The third is the message by which `nothing` became known.
     settled(&plant, 1, 3);
-    let told = letters(&plant);
+    let told = dead_letters(&plant);
     let denied =
         |table: &str| format!("the client may not write rows into genims_hr_db.{table}; `genims client allow --rows`");
     for table in ["t_parent", "t_orders"] {

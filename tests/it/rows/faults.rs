@@ -1,6 +1,6 @@
 //! Rows that a database cannot take stop no other row, and what it can take is not refused: each engine's own cases.
 
-use super::{HR, letters, mysql_of, rows_plant, send, send_as, settled};
+use super::{HR, dead_letters, mysql_of, rows_plant, send, send_as, settled};
 use crate::harness::Harness;
 use crate::routes::count;
 use crate::server::Plant;
@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 const PRODUCTION: &str = "genims_production";
 const REPORTING: &str = "genims_reporting_db";
 
-/// Each of these was said in a letter.
+/// Each of these was said in a dead letter.
 #[track_caller]
 fn told(plant: &Plant, all: &[&str]) {
-    let letters = letters(plant);
+    let dead_letters = dead_letters(plant);
     for said in all {
-        assert!(letters.iter().any(|(_, detail)| detail.contains(said)), "{said}: {letters:#?}");
+        assert!(dead_letters.iter().any(|(_, detail)| detail.contains(said)), "{said}: {dead_letters:#?}");
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) fn mongodb(harness: &'static Harness) {
             "in a key no name",
         ],
     );
-    // Each validator gets its type, and a letter brings it again.
+    // Each validator gets its type, and a dead letter brings it again.
     let row = json!({"code": "A", "long": 5, "double": 5, "number": 5});
     send(&plant, PRODUCTION, "t_notes", &row);
     send(&plant, PRODUCTION, "t_notes", &row);

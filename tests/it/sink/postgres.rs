@@ -233,13 +233,13 @@ async fn everything_else_in_a_batch_reaches_its_table(postgres: Arc<Postgres>) {
     let health = "SELECT count(*) FROM sensor_health WHERE sensor_id = 'SEN-000003' AND stuck_value_detected
          AND health_score = 87.5 AND is_calibration_due AND days_since_calibration > 365";
     assert_eq!(count(&client, health).await, 1);
-    let dead_letters = dead_letters::list(&client, &DeadLetterFilter::default()).await.expect("letters");
+    let dead_letters = dead_letters::list(&client, &DeadLetterFilter::default()).await.expect("dead letters");
     assert_eq!(dead_letters.len(), 1);
     assert_eq!((dead_letters[0].source.as_str(), dead_letters[0].topic.as_str()), ("tcp", "a\u{FFFD}b"));
     let fetched = dead_letters::fetch(&client, &[dead_letters[0].letter_id]).await.expect("a dead letter");
     assert_eq!(fetched[0].payload, [0, 255, 7]);
     assert_eq!(dead_letters::mark_replayed(&client, &[dead_letters[0].letter_id]).await.expect("marked"), 1);
-    assert!(dead_letters::list(&client, &DeadLetterFilter::default()).await.expect("letters").is_empty());
+    assert!(dead_letters::list(&client, &DeadLetterFilter::default()).await.expect("dead letters").is_empty());
 }
 
 async fn refused_rows_alone_are_set_aside_and_the_others_committed(postgres: Arc<Postgres>) {
@@ -266,13 +266,13 @@ async fn refused_rows_alone_are_set_aside_and_the_others_committed(postgres: Arc
     assert_eq!((total.committed, total.dead_lettered), (3_096, 6));
     assert_eq!(plant.metrics.refused_total.load(Ordering::Relaxed), 6);
 
-    let dead_letters = dead_letters::list(&client, &DeadLetterFilter::default()).await.expect("letters");
+    let dead_letters = dead_letters::list(&client, &DeadLetterFilter::default()).await.expect("dead letters");
     let mut states: Vec<_> =
         dead_letters.iter().map(|dead_letter| dead_letter.sqlstate.as_deref().unwrap_or("none")).collect();
     states.sort_unstable();
     assert_eq!(states, ["22001", "22003", "22003", "none", "none", "none"]);
     let ids: Vec<i64> = dead_letters.iter().map(|dead_letter| dead_letter.letter_id).collect();
-    let dead_letters = dead_letters::fetch(&client, &ids).await.expect("letters");
+    let dead_letters = dead_letters::fetch(&client, &ids).await.expect("dead letters");
     let first =
         dead_letters.iter().find(|dead_letter| dead_letter.log_offset == 0).expect("the first reading's dead letter");
     let mut element: serde_json::Value = serde_json::from_slice(&first.payload).expect("JSON");

@@ -15,14 +15,14 @@ pub(super) fn a_refused_reading_explains_itself_alone(examined: &Examined<'_>) {
     };
     // The last holds no row, and is no JSON.
     let payloads = values.map(payload).into_iter().chain(["\"sensor_id\": torn".to_owned()]);
-    let letters = payloads.map(|payload| {
+    let dead_letters = payloads.map(|payload| {
         format!("('{LOG}', 0, now(), 'mqtt', '', 'refused_by_database', '', '{payload}', {})", payload.len())
     });
     let books = format!(
         "INSERT INTO genims_internal.ingest_batches (spool_id, first_offset, next_offset, sensor_rows, scada_rows, dead_letters, \
          refused_rows) VALUES ('{LOG}', 0, 3, 0, 0, 0, 3); INSERT INTO genims_internal.dead_letters (spool_id, log_offset, \
          received_at, source, topic, reason, detail, payload, payload_bytes) VALUES {}",
-        letters.collect::<Vec<_>>().join(", ")
+        dead_letters.collect::<Vec<_>>().join(", ")
     );
     let hold = |documents: &[Reading]| hold(examined, at_ms, documents);
     let refused: [Reading; 3] = [("SEN-3", 0, 1.25), ("SEN-3", 1, 2.25), ("SEN-3", 2, 3.25)];

@@ -26,14 +26,14 @@ pub(crate) use sample::SampleOperations;
 use crate::plants::report::{Outage, Proven};
 use crate::plants::{Answering, Cached, SharedAnswer};
 use crate::report::BackupAges;
-use report::{JobView, JobsView, LettersView, OperationsReport, ReplayView, TrailAnswer, TrailView, WaitingView};
+use report::{DeadLettersView, JobView, JobsView, OperationsReport, ReplayView, TrailAnswer, TrailView, WaitingView};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
 const JOBS_VALID: Duration = Duration::from_secs(5);
 const TRAIL_VALID: Duration = Duration::from_secs(15);
-const LETTERS_VALID: Duration = Duration::from_secs(3);
+const DEAD_LETTERS_VALID: Duration = Duration::from_secs(3);
 /// A page waits no longer for a database; the question goes on, and whoever looks again finds the answer.
 const WAIT: Duration = Duration::from_secs(2);
 const ON_ITS_WAY: &str = "there is no answer yet; look again in some seconds";
@@ -56,7 +56,7 @@ pub trait OperationsSource: Send + Sync + 'static {
 
     fn trail(&self) -> Answering<'_, Proven<TrailAnswer>>;
 
-    fn letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>>;
+    fn dead_letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>>;
 
     /// What the server's report says of them.
     fn backups(&self) -> BackupAges;
@@ -73,32 +73,37 @@ pub(crate) struct Operations {
     source: Arc<dyn OperationsSource>,
     jobs: Cached<(), Proven<Vec<JobView>>>,
     trail: Cached<(), Proven<TrailAnswer>>,
-    letters: Cached<(), Proven<Vec<WaitingView>>>,
+    dead_letters: Cached<(), Proven<Vec<WaitingView>>>,
 }
 
 impl Operations {
     pub(crate) fn new(source: Arc<dyn OperationsSource>) -> Self {
-        let (jobs, trail, letters) = (Cached::new(JOBS_VALID), Cached::new(TRAIL_VALID), Cached::new(LETTERS_VALID));
-        Self { source, jobs, trail, letters }
+        let (jobs, trail, dead_letters) =
+            (Cached::new(JOBS_VALID), Cached::new(TRAIL_VALID), Cached::new(DEAD_LETTERS_VALID));
+        Self { source, jobs, trail, dead_letters }
     }
 
     pub(crate) async fn report(&self, now_ms: i64) -> OperationsReport {
         let source = self.source.clone();
         let jobs = async move { source.jobs().await };
         let source = self.source.clone();
-        let letters = async move { source.letters().await };
-        let (jobs, letters, trail) = tokio::join!(
+        let dead_letters = async move { source.dead_letters().await };
+        let (jobs, dead_letters, trail) = tokio::join!(
             waited(self.jobs.get(&(), now_ms, jobs), now_ms),
-            waited(self.letters.get(&(), now_ms, letters), now_ms),
+            waited(self.dead_letters.get(&(), now_ms, dead_letters), now_ms),
             self.trail(now_ms)
         );
-        let (jobs, letters) = (Told::of(jobs), Told::of(letters));
-        let proofs = [jobs.proven.proofs, letters.proven.proofs].concat();
-        let (items, waiting) = (jobs.proven.value, letters.proven.value);
+        let (jobs, dead_letters) = (Told::of(jobs), Told::of(dead_letters));
+        let proofs = [jobs.proven.proofs, dead_letters.proven.proofs].concat();
+        let (items, waiting) = (jobs.proven.value, dead_letters.proven.value);
         OperationsReport {
             taken_ms: now_ms,
             jobs: JobsView { answered_ms: jobs.answered_ms, outage: jobs.outage, items },
-            letters: LettersView { answered_ms: letters.answered_ms, outage: letters.outage, items: waiting },
+            dead_letters: DeadLettersView {
+                answered_ms: dead_letters.answered_ms,
+                outage: dead_letters.outage,
+                items: waiting,
+            },
             replay: self.source.replay(),
             trail,
             backups: self.source.backups(),

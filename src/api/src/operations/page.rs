@@ -19,8 +19,8 @@ pub(super) struct OperationsPage<'a> {
     verdict: String,
     jobs_old: Option<String>,
     jobs: Vec<JobRow<'a>>,
-    letters_old: Option<String>,
-    letters: Vec<LetterRow<'a>>,
+    dead_letters_old: Option<String>,
+    dead_letters: Vec<DeadLetterRow<'a>>,
     replay: Option<(&'static str, String)>,
     trail: ChainsPart<'a>,
     backups: BackupsPart<'a>,
@@ -44,9 +44,9 @@ struct JobRow<'a> {
     error: Option<&'a str>,
 }
 
-struct LetterRow<'a> {
+struct DeadLetterRow<'a> {
     reason: &'a str,
-    letters: String,
+    dead_letters: String,
     records: String,
 }
 
@@ -56,11 +56,11 @@ impl<'a> OperationsPage<'a> {
         let jobs: Vec<JobRow<'a>> = report.jobs.items.iter().map(|job| job_row(job, now_ms)).collect();
         let trail = ChainsPart::new(&report.trail, now_ms);
         let jobs_old = old(report.jobs.outage.as_ref(), report.jobs.answered_ms, now_ms);
-        let letters_old = old(report.letters.outage.as_ref(), report.letters.answered_ms, now_ms);
+        let dead_letters_old = old(report.dead_letters.outage.as_ref(), report.dead_letters.answered_ms, now_ms);
         let (backups, late) = (BackupsPart::new(&report.backups, now_ms), report.backups.late());
-        let is_old = [&jobs_old, &letters_old, &trail.old, &backups.old].into_iter().any(Option::is_some);
+        let is_old = [&jobs_old, &dead_letters_old, &trail.old, &backups.old].into_iter().any(Option::is_some);
         let failed = jobs.iter().filter(|job| job.level == "bad").count();
-        let waiting: i64 = report.letters.items.iter().map(|waiting| waiting.letters).sum();
+        let waiting: i64 = report.dead_letters.items.iter().map(|waiting| waiting.dead_letters).sum();
         let level = match () {
             () if failed > 0 || trail.broken() > 0 || late > 0 => "bad",
             () if is_old || waiting > 0 => "warn",
@@ -73,9 +73,9 @@ impl<'a> OperationsPage<'a> {
             _ => format!("; {late} of {of} databases have no backup that is young enough"),
         };
         let verdict = format!(
-            "{}, {failed} of which failed last; {waiting} waiting dead {}; {}, {} of which broken{unsaved}{doubt}",
+            "{}, {failed} of which failed last; {waiting} waiting {}; {}, {} of which broken{unsaved}{doubt}",
             counted(jobs.len(), "job"),
-            noun(waiting, "letter"),
+            noun(waiting, "dead letter"),
             counted(trail.rows.len(), "audit chain"),
             trail.broken()
         );
@@ -86,8 +86,8 @@ impl<'a> OperationsPage<'a> {
             verdict,
             jobs_old,
             jobs,
-            letters_old,
-            letters: report.letters.items.iter().map(letter_row).collect(),
+            dead_letters_old,
+            dead_letters: report.dead_letters.items.iter().map(dead_letter_row).collect(),
             replay: report.replay.as_ref().map(|replay| told(replay, now_ms)),
             trail,
             backups,
@@ -125,9 +125,13 @@ fn job_row(job: &JobView, now_ms: i64) -> JobRow<'_> {
     }
 }
 
-fn letter_row(waiting: &WaitingView) -> LetterRow<'_> {
+fn dead_letter_row(waiting: &WaitingView) -> DeadLetterRow<'_> {
     let number = |count: i64| format::count(count.unsigned_abs());
-    LetterRow { reason: &waiting.reason, letters: number(waiting.letters), records: number(waiting.records) }
+    DeadLetterRow {
+        reason: &waiting.reason,
+        dead_letters: number(waiting.dead_letters),
+        records: number(waiting.records),
+    }
 }
 
 /// How far the last replay is, or what became of it.

@@ -98,7 +98,8 @@ pub struct TrailAnswer {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct WaitingView {
     pub reason: String,
-    pub letters: i64,
+    #[serde(rename = "letters")]
+    pub dead_letters: i64,
     /// What they stand for.
     pub records: i64,
 }
@@ -145,7 +146,7 @@ pub struct TrailView {
 
 /// All dead letters that wait.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct LettersView {
+pub struct DeadLettersView {
     pub answered_ms: Option<i64>,
     pub outage: Option<Outage>,
     pub items: Vec<WaitingView>,
@@ -156,10 +157,11 @@ pub struct LettersView {
 pub struct OperationsReport {
     pub taken_ms: i64,
     pub jobs: JobsView,
-    pub letters: LettersView,
+    #[serde(rename = "letters")]
+    pub dead_letters: DeadLettersView,
     pub replay: Option<ReplayView>,
     pub trail: TrailView,
     pub backups: BackupAges,
-    /// Of jobs and letters; the trail has its own.
+    /// Of jobs and dead letters; the trail has its own.
     pub proofs: Vec<Proof>,
 }

@@ -1,4 +1,4 @@
-//! Jobs, chains and letters for tests: one of each kind.
+//! Jobs, chains and dead letters for tests: one of each kind.
 
 use super::report::{BreakView, ChainView, HeadView, JobRunView, JobView, ReplayView, TrailAnswer, WaitingView};
 use super::{NotReplayed, OperationsSource};
@@ -81,8 +81,8 @@ impl OperationsSource for SampleOperations {
         self.answer("trail", TrailAnswer { chains, remark })
     }
 
-    fn letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>> {
-        let waiting = WaitingView { reason: "unknown_sensor".to_owned(), letters: 1_500, records: 9_000 };
+    fn dead_letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>> {
+        let waiting = WaitingView { reason: "unknown_sensor".to_owned(), dead_letters: 1_500, records: 9_000 };
         self.answer("letters", vec![waiting])
     }
 

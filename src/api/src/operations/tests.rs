@@ -1,4 +1,4 @@
-//! The page of jobs, letters, chains and backups without a network: what it shows, of whatever others wrote, who is offered the replay,
+//! The page of jobs, dead letters, chains and backups without a network: what it shows, of whatever others wrote, who is offered the replay,
 //! and what it says while a database is away.
 
 use super::chains::ChainsPart;
@@ -37,7 +37,7 @@ fn holds_all(page: &str, parts: &[&str]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_page_tells_of_jobs_letters_chains_and_backups() {
+async fn the_page_tells_of_jobs_dead_letters_chains_and_backups() {
     let (_, operations) = sample();
     let page = page(&operations, NOW_MS, None).await;
     holds_all(
@@ -109,13 +109,13 @@ async fn all_who_look_share_answers_and_what_is_old_says_so() {
     for _ in 0..3 {
         page(&operations, NOW_MS, None).await;
     }
-    assert_eq!(source.asked.load(Ordering::Relaxed), 3, "jobs, letters, trail");
+    assert_eq!(source.asked.load(Ordering::Relaxed), 3, "jobs, dead letters, trail");
     source.is_away.store(true, Ordering::Relaxed);
     tokio::time::advance(Duration::from_secs(20)).await;
     let old = page(&operations, NOW_MS + 20_000, None).await;
     let told = "Old: no newer answer since 11:02:53 UTC; what is shown is of 11:02:33 UTC: no route to host";
     holds_all(&old, &[told, "or it is old", ">succeeded (scheduled)"]);
-    assert_eq!(old.matches(told).count(), 3, "jobs, letters, trail");
+    assert_eq!(old.matches(told).count(), 3, "jobs, dead letters, trail");
 }
 
 #[test]

@@ -145,7 +145,7 @@ pub(super) async fn talkers(State(seen): State<Seen>, uri: Uri, wanted: Wanted<P
 
 /// Records set aside for one reason.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Letters {
+pub(super) struct DeadLetters {
     #[schema(value_type = String)]
     reason: Word,
     records: u64,
@@ -157,12 +157,12 @@ pub(super) struct Letters {
     context_path = PREFIX,
     path = "/dead-letters",
     params(Part),
-    responses((status = 200, description = "A page of them.", body = List<Letters>))
+    responses((status = 200, description = "A page of them.", body = List<DeadLetters>))
 )]
-pub(super) async fn dead_letters(State(seen): State<Seen>, uri: Uri, wanted: Wanted<Part>) -> Listed<Letters> {
+pub(super) async fn dead_letters(State(seen): State<Seen>, uri: Uri, wanted: Wanted<Part>) -> Listed<DeadLetters> {
     let snapshot = seen.window.snapshot();
     let reasons = snapshot.report.dead_letter_reasons.into_iter();
-    let items = reasons.map(|(reason, records)| Letters { reason, records }).collect();
+    let items = reasons.map(|(reason, records)| DeadLetters { reason, records }).collect();
     list(&understood(wanted, &uri)?, "", &uri, snapshot.taken_ms, items)
 }
 

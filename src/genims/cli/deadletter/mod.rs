@@ -122,7 +122,7 @@ async fn list(client: &Client, filter: &DeadLetterFilter, json: bool) -> anyhow:
             "{:>8}  {}  {:>6}x  {:<20} {:<10} {}  {}  {}",
             dead_letter.letter_id,
             dead_letter.last_received_at.format("%Y-%m-%d %H:%M:%S"),
-            dead_letter.letters,
+            dead_letter.dead_letters,
             dead_letter.reason,
             dead_letter.source,
             if dead_letter.topic.is_empty() { Cow::Borrowed("-") } else { shown(&dead_letter.topic) },
@@ -168,14 +168,14 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         say!("{:#}", serde_json::to_value(dead_letter)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let StoredDeadLetter { source, client, received_at, last_received_at, letters, records, .. } = dead_letter;
-    say!("letter    {letter_id}");
+    let StoredDeadLetter { source, client, received_at, last_received_at, dead_letters, records, .. } = dead_letter;
+    say!("dead letter    {letter_id}");
     say!(
         "received  {received_at} through {source}{}",
         if client.is_empty() { "" } else { " from " }.to_owned() + &shown(client)
     );
-    if *letters > 1 {
-        say!("came      {letters} times, last at {last_received_at}");
+    if *dead_letters > 1 {
+        say!("came      {dead_letters} times, last at {last_received_at}");
     }
     if *records > 1 {
         say!("records   {records}");

@@ -39,9 +39,9 @@ pub(super) async fn run(client: &Client, args: PurgeArgs) -> anyhow::Result<Exit
         say!("{}", serde_json::to_string(&purged)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let Purged { rows, letters, records } = purged;
+    let Purged { rows, dead_letters, records } = purged;
     let (deleted, records) = (counted(rows, "dead letter"), counted(records, "record"));
-    say!("{deleted} deleted; they stood for {letters} that came, with {records}.");
+    say!("{deleted} deleted; they stood for {dead_letters} that came, with {records}.");
     Ok(ExitCode::SUCCESS)
 }
 

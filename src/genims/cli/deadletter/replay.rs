@@ -41,7 +41,7 @@ pub(super) async fn run(
     let wanted = match args.reason {
         Some(reason) => ReplayWanted::Reason { reason, max: u64::MAX },
         None if args.letter_ids.is_empty() => bail!("nothing to replay; name dead letters or a --reason"),
-        None => ReplayWanted::Letters(args.letter_ids),
+        None => ReplayWanted::DeadLetters(args.letter_ids),
     };
     let login = replay::login(environment)?;
     let scheme = if settings.http.tls.is_some() { "https" } else { "http" };
@@ -88,8 +88,8 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
         say!("{} set aside again; `genims deadletter list` has the reasons.", were(*returned, "record"));
     }
     if *counted_only > 0 {
-        let letters = were(*counted_only, "more letter");
-        say!("{letters} of the same causes and only counted: only the sender has what was in it.");
+        let dead_letters = were(*counted_only, "more dead letter");
+        say!("{dead_letters} of the same causes and only counted: only the sender has what was in it.");
     }
     if *refused > 0 {
         say!("{} refused by the database again.", were(*refused, "row"));
@@ -99,19 +99,21 @@ fn report(done: &Replayed, json: bool) -> anyhow::Result<()> {
         say!("{rows} refused by the database meanwhile; see --reason refused_by_database.");
     }
     if *without_topic > 0 {
-        let letters = were(*without_topic, "dead letter");
-        say!("{letters} sent to {REPLAY_TOPIC}, since frames and lines have no topic: the payload names the sensors.");
+        let dead_letters = were(*without_topic, "dead letter");
+        say!(
+            "{dead_letters} sent to {REPLAY_TOPIC}, since frames and lines have no topic: the payload names the sensors."
+        );
     }
     if *without_row > 0 {
-        let letters = were(*without_row, "dead letter");
+        let dead_letters = were(*without_row, "dead letter");
         say!(
-            "{letters} left without a row that could be put back (an event, or a dead letter that was refused itself); \
+            "{dead_letters} left without a row that could be put back (an event, or a dead letter that was refused itself); \
              `genims deadletter show` has what is known, `purge` removes it."
         );
     }
     for letter_id in &done.cut_ids {
         say!(
-            "letter {letter_id} was left: its payload was cut; `genims deadletter show {letter_id}` has how much was kept."
+            "dead letter {letter_id} was left: its payload was cut; `genims deadletter show {letter_id}` has how much was kept."
         );
     }
     if *cut > 0 {
@@ -130,20 +132,20 @@ fn told(returned: &Returned) -> String {
     let Returned { letter_id, reason, detail, records, stored_records, waits_as, .. } = returned;
     let why = format!("{reason}: {}", super::shown(detail));
     if returned.is_whole() {
-        return format!("letter {letter_id} came back and waits: {why}");
+        return format!("dead letter {letter_id} came back and waits: {why}");
     }
     let numbers: Vec<String> = waits_as.iter().map(i64::to_string).collect();
-    let place = format!("{} {}", noun(waits_as.len() as u64, "letter"), numbers.join(", "));
+    let place = format!("{} {}", noun(waits_as.len() as u64, "dead letter"), numbers.join(", "));
     match stored_records {
         0 => format!(
-            "letter {letter_id} came back in part: {}, now {place}; what else it held is stored: {why}",
+            "dead letter {letter_id} came back in part: {}, now {place}; what else it held is stored: {why}",
             counted(*records, "record")
         ),
         stored => {
             let (held, remain) =
                 (counted(stored + records, "record"), if *records == 1 { "remains" } else { "remain" });
             let part = format!("{stored} of its {held}; {records} {remain}, now {place}");
-            format!("letter {letter_id} is stored in part: {part}: {why}")
+            format!("dead letter {letter_id} is stored in part: {part}: {why}")
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the page of jobs, dead letters and audit chains shows: each database is asked when somebody looks, PostgreSQL on connections of
 //! their own.
 
+mod dead_letters;
 mod jobs;
-mod letters;
 mod replays;
 mod trail;
 
@@ -10,6 +10,7 @@ use super::ServerError;
 use super::backups::Backups;
 use super::observe::Observer;
 use crate::settings::Settings;
+use dead_letters::DeadLetterReader;
 use genims_api::operations::report::{JobView, ReplayView, TrailAnswer, WaitingView};
 use genims_api::operations::{NotReplayed, OperationsSource};
 use genims_api::plants::Answering;
@@ -18,7 +19,6 @@ use genims_api::report::BackupAges;
 use genims_databases::configured::if_configured;
 use genims_databases::{Environment, PostgresSettings, Registry};
 use jobs::JobReader;
-use letters::LetterReader;
 use replays::Replays;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ const OPERATIONS: &str = "genims_operations_db";
 pub(super) struct OperationsReader {
     jobs: JobReader,
     trail: TrailReader,
-    letters: LetterReader,
+    dead_letters: DeadLetterReader,
     replays: Replays,
     backups: Arc<Backups>,
 }
@@ -51,7 +51,7 @@ impl OperationsReader {
         Ok(Arc::new(Self {
             jobs: JobReader::new(&registry, environment)?,
             trail: TrailReader::new(settings, &registry, environment)?,
-            letters: LetterReader::new(operations.clone()),
+            dead_letters: DeadLetterReader::new(operations.clone()),
             backups: observer.backups.clone(),
             replays: Replays::new(settings, environment, operations, (observer, stop.clone())),
         }))
@@ -61,7 +61,7 @@ impl OperationsReader {
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         tokio::select! {
             () = self.jobs.close_when_idle() => {}
-            () = self.letters.close_when_idle() => {}
+            () = self.dead_letters.close_when_idle() => {}
             () = self.backups.clone().run(stop.clone()) => {}
             () = stop.cancelled() => {}
         }
@@ -77,8 +77,8 @@ impl OperationsSource for OperationsReader {
         Box::pin(self.trail.trail())
     }
 
-    fn letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>> {
-        Box::pin(self.letters.letters())
+    fn dead_letters(&self) -> Answering<'_, Proven<Vec<WaitingView>>> {
+        Box::pin(self.dead_letters.dead_letters())
     }
 
     fn backups(&self) -> BackupAges {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Of one press of the button; the page says so, and so does the API.
-const LETTERS_MAX: u64 = 10_000;
+const DEAD_LETTERS_MAX: u64 = 10_000;
 
 pub(super) struct Replays {
     /// None where this server does not write to it.
@@ -123,7 +123,7 @@ impl AskedReplay {
             login: self.login.clone(),
             show: &show,
         };
-        let wanted = ReplayWanted::Reason { reason: self.reason.clone(), max: LETTERS_MAX };
+        let wanted = ReplayWanted::Reason { reason: self.reason.clone(), max: DEAD_LETTERS_MAX };
         let (done, refusal) = replay::run(way, &wanted).await.map_err(|error| format!("{error:#}"))?;
         Ok((done, refusal.map(|error| format!("{error:#}"))))
     }

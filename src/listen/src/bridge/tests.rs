@@ -329,11 +329,15 @@ async fn a_dead_letter_keeps_its_topic_and_a_broker_s_own_state_is_none() {
     broker.publish_bytes("plant/S1", b"warm").await;
     broker.publish_bytes("plant/S2", b"warmer").await;
     plant.until(|account, _| account.committed == 2).await;
-    let letters = plant.taken.lock().dead_letters.clone();
-    let topics: Vec<&str> = letters.iter().map(|letter| letter.topic.as_str()).collect();
+    let dead_letters = plant.taken.lock().dead_letters.clone();
+    let topics: Vec<&str> = dead_letters.iter().map(|dead_letter| dead_letter.topic.as_str()).collect();
     assert_eq!(topics, ["plant/S1", "plant/S2"]);
     // Who published it the broker does not tell.
-    assert!(letters.iter().all(|letter| (letter.source, letter.client.as_str()) == (0, &*NAME.client_id())));
+    assert!(
+        dead_letters
+            .iter()
+            .all(|dead_letter| (dead_letter.source, dead_letter.client.as_str()) == (0, &*NAME.client_id()))
+    );
     bridge.shut_down().await;
 }
 

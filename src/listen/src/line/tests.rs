@@ -66,11 +66,11 @@ async fn lines_cut_anywhere_are_taken_and_the_last_needs_no_newline() {
     values.sort_by(f64::total_cmp);
     assert_eq!(values, [1.5, 2.0, 3.0]);
     {
-        let letters = &trial.plant.taken.lock().dead_letters;
-        let [letter] = &letters[..] else { panic!("{letters:?}") };
+        let dead_letters = &trial.plant.taken.lock().dead_letters;
+        let [dead_letter] = &dead_letters[..] else { panic!("{dead_letters:?}") };
         // Lines have no topic, and their sender no name but its address.
-        assert_eq!((letter.topic.as_str(), letter.client.as_str(), letter.source), ("", "127.0.0.1", 0));
-        assert_eq!((letter.payload.as_slice(), letter.payload_bytes), (&b"what?"[..], 5));
+        assert_eq!((dead_letter.topic.as_str(), dead_letter.client.as_str(), dead_letter.source), ("", "127.0.0.1", 0));
+        assert_eq!((dead_letter.payload.as_slice(), dead_letter.payload_bytes), (&b"what?"[..], 5));
     }
     assert_eq!(trial.metrics.messages_total.load(std::sync::atomic::Ordering::Relaxed), 4);
     closed(&mut sender).await;
@@ -88,11 +88,11 @@ async fn an_overlong_line_is_set_aside_and_the_next_line_is_taken() {
     trial.plant.until(|account, _| account.committed == 4).await;
     let taken = trial.plant.taken.lock();
     assert_eq!((taken.readings.len(), taken.dead_letters.len()), (2, 2));
-    for (letter, (bytes, kept)) in taken.dead_letters.iter().zip([(300_000, 300_000), (LONGEST + 7, LONGEST)]) {
-        assert!(letter.detail.contains(&bytes.to_string()), "{}", letter.detail);
-        assert_eq!((letter.payload.len(), letter.payload_bytes), (kept, bytes as u64));
+    for (dead_letter, (bytes, kept)) in taken.dead_letters.iter().zip([(300_000, 300_000), (LONGEST + 7, LONGEST)]) {
+        assert!(dead_letter.detail.contains(&bytes.to_string()), "{}", dead_letter.detail);
+        assert_eq!((dead_letter.payload.len(), dead_letter.payload_bytes), (kept, bytes as u64));
         let cut = format!("; cut: the first {kept} of {bytes} bytes were kept");
-        assert_eq!(letter.detail.ends_with(&cut), kept < bytes, "{}", letter.detail);
+        assert_eq!(dead_letter.detail.ends_with(&cut), kept < bytes, "{}", dead_letter.detail);
     }
 }
 

@@ -23,10 +23,10 @@ pub enum SpoolError {
     )]
     Unidentified(PathBuf),
     #[error(
-        "{} is damaged at byte {position}: {detail}; letters of rows that a database refused stand there or behind it. Restore \
-         the file from a copy, or move it away: those letters are lost then", file.display()
+        "{} is damaged at byte {position}: {detail}; dead letters of rows that a database refused stand there or behind it. Restore \
+         the file from a copy, or move it away: those dead letters are lost then", file.display()
     )]
-    DamagedRowLetters { file: PathBuf, position: u64, detail: String },
+    DamagedRowDeadLetters { file: PathBuf, position: u64, detail: String },
     #[error(
         "{} has format version {found}, this program reads up to {expected}; start the newer version that wrote it again, \
          or let that one drain the spool and move the directory away before you go back to this version", file.display()

@@ -84,7 +84,7 @@ mod reader;
 pub mod record;
 mod recovery;
 mod rewrite;
-mod row_letters;
+mod row_dead_letters;
 mod segment;
 mod shared;
 mod tail;
@@ -118,7 +118,7 @@ pub use handle::Spool;
 pub use metrics::SpoolMetrics;
 pub use quarantine::{Lost, QuarantineReport, Quarantined, quarantine};
 pub use reader::Reader;
-pub use row_letters::{Forwarded, RowLetters};
+pub use row_dead_letters::{Forwarded, RowDeadLetters};
 
 use disk::{Disk, RealDisk};
 use genims_model::event::FaultOpened;

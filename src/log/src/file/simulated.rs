@@ -4,7 +4,7 @@
 pub use super::fake_disk::{Copy, FakeDisk, FakeFile};
 pub use super::fake_errors::Call;
 
-use super::{Appender, QuarantineReport, Recovered, RowLetters, Spool, SpoolError, SpoolOptions};
+use super::{Appender, QuarantineReport, Recovered, RowDeadLetters, Spool, SpoolError, SpoolOptions};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ pub fn open(disk: &FakeDisk, options: &SpoolOptions) -> Result<(Appender, Spool,
     super::open_on(Arc::new(disk.clone()), options)
 }
 
-/// See [`RowLetters::open`].
-pub fn row_letters(disk: &FakeDisk, folder: &Path, forwarded: u64) -> Result<RowLetters, SpoolError> {
-    RowLetters::open_on(Arc::new(disk.clone()), folder, forwarded)
+/// See [`RowDeadLetters::open`].
+pub fn row_dead_letters(disk: &FakeDisk, folder: &Path, forwarded: u64) -> Result<RowDeadLetters, SpoolError> {
+    RowDeadLetters::open_on(Arc::new(disk.clone()), folder, forwarded)
 }
 
 /// One round of housekeeping.

@@ -15,8 +15,8 @@ const ESCAPED_LETTERS: [&[u8]; 3] = [b"\\u005", b"\\u006", b"\\u007"];
 /// What of a message under way is of sensors that nobody knows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Nobodys {
-    /// Letters and records that were there before it.
-    pub(super) letters: usize,
+    /// Dead letters and records that were there before it.
+    pub(super) dead_letters: usize,
     pub(super) records: u64,
     /// Its points of such sensors.
     pub(super) points: u64,
@@ -62,7 +62,7 @@ impl IntakeBuffer {
 
     #[cold]
     fn keep_whole(&mut self, payload: &[u8]) {
-        let Nobodys { letters, records, points, untimed, first_us } = std::mem::take(&mut self.nobodys);
+        let Nobodys { dead_letters, records, points, untimed, first_us } = std::mem::take(&mut self.nobodys);
         let Some(members) = payload.trim_ascii_start().strip_prefix(b"{") else { return };
         if self.records - records != points || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
             return;
@@ -75,17 +75,17 @@ impl IntakeBuffer {
             return;
         };
         let all = &mut self.staged[0].dead_letters;
-        if all.len() <= letters || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
+        if all.len() <= dead_letters || payload.len() > PAYLOAD_KEPT_BYTES_MAX {
             return;
         }
-        all.truncate(letters + 1);
-        if let Some(letter) = all.last_mut() {
+        all.truncate(dead_letters + 1);
+        if let Some(dead_letter) = all.last_mut() {
             if points > 1 {
-                letter.detail += &format!("; and {} more of this message", points - 1);
+                dead_letter.detail += &format!("; and {} more of this message", points - 1);
             }
-            letter.payload_bytes = payload.len() as u64;
-            letter.payload = payload;
-            letter.records = points;
+            dead_letter.payload_bytes = payload.len() as u64;
+            dead_letter.payload = payload;
+            dead_letter.records = points;
         }
     }
 
@@ -133,7 +133,7 @@ impl IntakeBuffer {
             whole if whole as u64 == payload_bytes => String::new(),
             some => format!("; cut: the first {some} of {payload_bytes} bytes were kept"),
         };
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             source: self.source,
             client: self.client.as_ref().to_owned(),
             received_us: self.received_us,
@@ -144,7 +144,7 @@ impl IntakeBuffer {
             payload_bytes,
             records: 1,
         };
-        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
+        self.dead_letters.put(&mut self.staged[0].dead_letters, dead_letter, form);
         self.records += 1;
     }
 }

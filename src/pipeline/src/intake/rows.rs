@@ -54,7 +54,7 @@ impl IntakeBuffer {
         let form = is_row.then_some(Form::Elements);
         let payload_bytes = payload.len() as u64;
         payload.truncate(PAYLOAD_KEPT_BYTES_MAX);
-        let letter = DeadLetter {
+        let dead_letter = DeadLetter {
             source: self.source,
             client: self.client.as_ref().to_owned(),
             received_us: self.received_us,
@@ -65,7 +65,7 @@ impl IntakeBuffer {
             payload_bytes,
             records: 1,
         };
-        self.letters.put(&mut self.staged[0].dead_letters, letter, form);
+        self.dead_letters.put(&mut self.staged[0].dead_letters, dead_letter, form);
         self.records += 1;
     }
 }
@@ -82,7 +82,7 @@ impl Intake {
         self.rows.as_ref().is_some_and(|gate| gate.is_full(database))
     }
 
-    /// Sets aside rows that their database refused: they were counted when they came, and end when their letters are
+    /// Sets aside rows that their database refused: they were counted when they came, and end when their dead letters are
     /// stored. Returns when these are durable, together with the mark.
     pub async fn set_aside_rows(&self, dead_letters: Vec<DeadLetter>, mark: Mark) {
         let waiter = Arc::new(Notify::new());

@@ -153,7 +153,7 @@ fn another_value_at_the_same_timestamp_follows_the_rule() {
 fn readings_out_of_time_are_set_aside_with_the_reason_and_can_be_replayed() {
     let mut shard = shard(SameTimestamp::KeepAll);
     let portion = send(&mut shard, &[(-90_000_000_000, 1.5), (4_000_000_000, 1.0)]);
-    let reasons: Vec<_> = portion.dead_letters.iter().map(|letter| letter.reason).collect();
+    let reasons: Vec<_> = portion.dead_letters.iter().map(|dead_letter| dead_letter.reason).collect();
     assert_eq!(reasons, [Reason::TooOld, Reason::BadTimestamp]);
     let element: serde_json::Value = serde_json::from_slice(&portion.dead_letters[0].payload).expect("JSON");
     assert_eq!(element["sensor_id"], "S1");
@@ -199,10 +199,16 @@ fn what_is_set_aside_keeps_the_topic_of_its_message_and_its_sender() {
     let mut portion = Portion::default();
     shard.accounts = Arc::new(Accounts::new(["0", "1", "2", "3"].map(str::to_owned)));
     shard.take(chunk, &mut portion);
-    let found: Vec<_> = portion.dead_letters.iter().map(|letter| (letter.topic.as_str(), letter.reason)).collect();
+    let found: Vec<_> =
+        portion.dead_letters.iter().map(|dead_letter| (dead_letter.topic.as_str(), dead_letter.reason)).collect();
     use Reason::{BadTimestamp, SameTimestamp as Same, TooOld};
     assert_eq!(found, [("a", BadTimestamp), ("b", TooOld), ("c", Same), ("d/scada", TooOld)]);
-    assert!(portion.dead_letters.iter().all(|letter| (letter.source, letter.client.as_str()) == (3, "press-7")));
+    assert!(
+        portion
+            .dead_letters
+            .iter()
+            .all(|dead_letter| (dead_letter.source, dead_letter.client.as_str()) == (3, "press-7"))
+    );
 }
 
 #[test]
@@ -249,9 +255,9 @@ fn a_snapshot_of_a_machine_that_nobody_numbered_is_set_aside() {
     let (machine, fields) = (MachineNo(7), genims_model::snapshot::SnapshotFields::default());
     let snapshot = Snapshot { machine, source: 0, received_us: NOW_US, timestamp_us: NOW_US, fields };
     let mut portion = Portion::default();
-    let mut aside = Aside { client: "", topics: &Topics::default(), letters: Letters::default() };
+    let mut aside = Aside { client: "", topics: &Topics::default(), dead_letters: DeadLetters::default() };
     assert!(shard.take_snapshot((0, snapshot), &mut aside, &mut portion), "it is no duplicate");
-    let reasons: Vec<_> = portion.dead_letters.iter().map(|letter| letter.reason).collect();
+    let reasons: Vec<_> = portion.dead_letters.iter().map(|dead_letter| dead_letter.reason).collect();
     assert_eq!((portion.snapshots.len(), reasons), (0, vec![Reason::UnknownMachine]));
 }
 

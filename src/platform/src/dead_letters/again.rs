@@ -78,7 +78,7 @@ pub async fn settle(client: &Client, sender: &str, sent: &[Sent], since: i64) ->
     Ok(returned)
 }
 
-/// A letter that holds parts of a message, or came alone and comes back with the same payload, has come back whole, if all
+/// A dead letter that holds parts of a message, or came alone and comes back with the same payload, has come back whole, if all
 /// copies of it did.
 async fn returned(client: &Client, sender: &str, sent: &[Sent], since: i64) -> Result<Vec<Returned>, Error> {
     let query = "SELECT original.letter_id, sum(back.records)::bigint AS records,

@@ -38,8 +38,8 @@ pub struct StoredDeadLetter {
     pub kept_bytes: i64,
     pub replayed_at: Option<DateTime<Utc>>,
     /// How often it came; `received_at` is when it came first.
-    pub letters: i64,
-    /// The records that were set aside with it: a letter may hold several elements of a message.
+    pub dead_letters: i64,
+    /// The records that were set aside with it: a dead letter may hold several elements of a message.
     pub records: i64,
     /// When it came last.
     pub last_received_at: DateTime<Utc>,
@@ -52,7 +52,7 @@ impl Serialize for StoredDeadLetter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = self.payload_text();
         let hex = || self.payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let mut out = serializer.serialize_struct("letter", 21)?;
+        let mut out = serializer.serialize_struct("dead_letter", 21)?;
         out.serialize_field("letter_id", &self.letter_id)?;
         out.serialize_field("spool_id", &self.spool_id)?;
         out.serialize_field("log_offset", &self.log_offset)?;
@@ -71,7 +71,7 @@ impl Serialize for StoredDeadLetter {
         out.serialize_field("payload_kept_bytes", &self.kept_bytes)?;
         out.serialize_field("payload_is_cut", &!self.is_complete())?;
         out.serialize_field("replayed_at", &self.replayed_at)?;
-        out.serialize_field("letters", &self.letters)?;
+        out.serialize_field("letters", &self.dead_letters)?;
         out.serialize_field("records", &self.records)?;
         out.serialize_field("is_sample", &self.is_sample)?;
         out.end()
@@ -136,7 +136,7 @@ pub struct ReasonCount {
     pub replayed: i64,
     /// The records that all of them stand for.
     pub records: i64,
-    /// Records that replays brought back, whose letters wait as before.
+    /// Records that replays brought back, whose dead letters wait as before.
     pub returned: i64,
     /// Records of those that were purged.
     pub purged: i64,
@@ -178,15 +178,15 @@ pub async fn fetch(client: &Client, letter_ids: &[i64]) -> Result<Vec<StoredDead
 
 /// A dead letter without its payload, and how long that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeptLetter {
+pub struct KeptDeadLetter {
     pub letter_id: i64,
     pub kept_bytes: i64,
 }
 
 const HELD: &str = "SELECT letter_id, length(payload)::bigint FROM genims_internal.dead_letters";
 
-fn held(row: &Row) -> KeptLetter {
-    KeptLetter { letter_id: row.get(0), kept_bytes: row.get(1) }
+fn held(row: &Row) -> KeptDeadLetter {
+    KeptDeadLetter { letter_id: row.get(0), kept_bytes: row.get(1) }
 }
 
 /// Waiting dead letters of a reason above `after` and up to `last`, oldest first: pages for a replay of many.
@@ -196,7 +196,7 @@ pub async fn waiting(
     after: i64,
     last: i64,
     limit: i64,
-) -> Result<Vec<KeptLetter>, Error> {
+) -> Result<Vec<KeptDeadLetter>, Error> {
     let query = format!(
         "{HELD} WHERE letter_id > $1 AND letter_id <= $2 AND replayed_at IS NULL AND reason = $3 ORDER BY letter_id LIMIT $4"
     );
@@ -221,7 +221,7 @@ pub async fn newest_id(client: &Client) -> Result<i64, Error> {
 }
 
 /// Those of the ids that exist, each once, oldest first.
-pub async fn existing(client: &Client, letter_ids: &[i64]) -> Result<Vec<KeptLetter>, Error> {
+pub async fn existing(client: &Client, letter_ids: &[i64]) -> Result<Vec<KeptDeadLetter>, Error> {
     let query = format!("{HELD} WHERE letter_id = ANY($1) ORDER BY letter_id");
     Ok(client.query_typed(&query, &[(&letter_ids, Type::INT8_ARRAY)]).await?.iter().map(held).collect())
 }
@@ -295,7 +295,7 @@ fn dead_letter(row: &Row) -> StoredDeadLetter {
         payload_bytes: row.get("payload_bytes"),
         kept_bytes: row.get("kept_bytes"),
         replayed_at: row.get("replayed_at"),
-        letters: row.get("letters"),
+        dead_letters: row.get("letters"),
         records: row.get("records"),
         last_received_at: row.get("last_received_at"),
         is_sample: row.get("is_sample"),

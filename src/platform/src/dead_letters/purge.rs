@@ -1,9 +1,9 @@
 //! Deletes dead letters, and enters in `genims_internal.dead_letters_purged` how many: one statement does both, so that the
-//! ledger and the counts by reason add up at every moment. Copies that a replay brought back are entered as those: their letters
+//! ledger and the counts by reason add up at every moment. Copies that a replay brought back are entered as those: their dead letters
 //! are there.
 //!
 //! The bound of the whole table is kept in rounds over the causes (listener, client, topic, reason): what was replayed goes
-//! first, then the oldest letters of the causes with the most. A device that floods the table pushes out its own letters,
+//! first, then the oldest dead letters of the causes with the most. A device that floods the table pushes out its own dead letters,
 //! not those of others.
 
 use crate::actions::{self, Action};
@@ -18,10 +18,10 @@ use tokio_postgres::{Client, Error};
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadLetterOptions {
-    /// How long a letter is kept after it came last.
+    /// How long a dead letter is kept after it came last.
     #[serde(with = "humantime_serde")]
     pub keep_for: Duration,
-    /// What the letters may hold together: payloads and texts.
+    /// What the dead letters may hold together: payloads and texts.
     pub max_bytes: u64,
 }
 
@@ -44,14 +44,15 @@ pub struct Which {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Purged {
     pub rows: u64,
-    pub letters: u64,
+    #[serde(rename = "letters")]
+    pub dead_letters: u64,
     pub records: u64,
 }
 
 impl Purged {
     pub fn add(&mut self, other: Self) {
         self.rows += other.rows;
-        self.letters += other.letters;
+        self.dead_letters += other.dead_letters;
         self.records += other.records;
     }
 }
@@ -76,14 +77,14 @@ pub async fn purge(client: &Client, which: &Which) -> Result<Purged, Error> {
     delete(client, select, &values, Gone::Purged).await
 }
 
-/// Deletes what a replay has brought back as it was; the letters themselves wait.
+/// Deletes what a replay has brought back as it was; the dead letters themselves wait.
 pub(super) async fn delete_copies(client: &Client, letter_ids: &[i64]) -> Result<Purged, Error> {
     let select =
         "SELECT letter_id FROM genims_internal.dead_letters WHERE letter_id = ANY($2) ORDER BY letter_id LIMIT $1";
     delete(client, select, &[(&letter_ids, Type::INT8_ARRAY)], Gone::Copies).await
 }
 
-/// Deletes what is too much, so that the letters hold at most `bytes_max` together.
+/// Deletes what is too much, so that the dead letters hold at most `bytes_max` together.
 pub async fn purge_to_size(client: &Client, bytes_max: u64) -> Result<Purged, Error> {
     let bytes = format!("({ROW_BYTES} + octet_length(payload) + octet_length(detail) + octet_length(topic))");
     let bytes_max = i64::try_from(bytes_max).unwrap_or(i64::MAX);
@@ -105,9 +106,9 @@ pub async fn purge_to_size(client: &Client, bytes_max: u64) -> Result<Purged, Er
 /// What it is that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gone {
-    /// Letters.
+    /// Dead letters.
     Purged,
-    /// Second ones of letters that stay.
+    /// Second ones of dead letters that stay.
     Copies,
 }
 
@@ -133,8 +134,8 @@ async fn delete(client: &Client, select: &str, values: &[Value<'_>], what: Gone)
     let mut purged = Purged::default();
     loop {
         let row = client.query_typed_one(&delete, &values).await?;
-        let [rows, letters, records] = [0, 1, 2].map(|index| row.get::<_, i64>(index).unsigned_abs());
-        purged.add(Purged { rows, letters, records });
+        let [rows, dead_letters, records] = [0, 1, 2].map(|index| row.get::<_, i64>(index).unsigned_abs());
+        purged.add(Purged { rows, dead_letters, records });
         if rows < AT_ONCE.unsigned_abs() {
             break;
         }

@@ -100,7 +100,7 @@ async fn postgres_findings(sources: &Sources, ledger: &PostgresLedger) -> Result
         none("ledger_adds_up", ledger.batches, ledger.mixed, "every offset of a batch is in exactly one of its counts"),
     ];
     // A row of dead letters may stand for many, and what was purged is entered beside it.
-    let letters = "SELECT coalesce(sum(letters), 0)::bigint FROM (SELECT letters FROM genims_internal.dead_letters
+    let dead_letters = "SELECT coalesce(sum(letters), 0)::bigint FROM (SELECT letters FROM genims_internal.dead_letters
          UNION ALL SELECT letters FROM genims_internal.dead_letters_purged) AS all_letters";
     // So is what retention took away.
     let rows = |table: &str| {
@@ -112,7 +112,7 @@ async fn postgres_findings(sources: &Sources, ledger: &PostgresLedger) -> Result
     let tables = [
         ("sensor_data_holds_the_ledger", rows("sensor_data"), ledger.sensor_rows - ledger.replaced_rows),
         ("scada_machine_data_holds_the_ledger", rows("scada_machine_data"), ledger.scada_rows),
-        ("dead_letters_hold_the_ledger", letters.to_owned(), ledger.dead_letters + ledger.refused_rows),
+        ("dead_letters_hold_the_ledger", dead_letters.to_owned(), ledger.dead_letters + ledger.refused_rows),
     ];
     for (rule, query, expected) in tables {
         let mut found = 0;

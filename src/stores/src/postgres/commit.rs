@@ -10,7 +10,7 @@ use crate::postgres::copy::Refused;
 use crate::postgres::days_kept::DaysKept;
 use crate::postgres::dead_letters::{self, DeadLetterRows};
 use crate::postgres::event_rows::{self, EventRows};
-use crate::postgres::folding::{self, LetterCounts};
+use crate::postgres::folding::{self, DeadLetterCounts};
 use crate::postgres::isolate::{self, BatchMode, CopyRows, Rowwise, alone, refusal_in};
 use crate::postgres::ledger::LedgerRow;
 use crate::postgres::locked_days::{ROWS_MAX, is_kept_waiting};
@@ -374,13 +374,13 @@ impl Writer<'_> {
     ) -> Result<u64, SinkError> {
         let (spool_id, sources) = (context.start.log(), context.sources);
         let came = folding::fold(self.transaction, self.mode, spool_id, sources, batch.dead_letters()).await?;
-        let made: Vec<(Refused, LetterCounts)> =
-            self.set_aside.iter().map(|refused| (refused.clone(), LetterCounts::ONE)).collect();
+        let made: Vec<(Refused, DeadLetterCounts)> =
+            self.set_aside.iter().map(|refused| (refused.clone(), DeadLetterCounts::ONE)).collect();
         let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &came, refused: &made };
         let mut lost = Vec::new();
         let mut work = CopyRows { statement, rows: &mut rows, buffer: self.buffer, patience: self.patience };
         self.bytes += isolate::run(self.transaction, self.mode, &mut work, &mut lost).await?.bytes;
-        let bare: Vec<(Refused, LetterCounts)> =
+        let bare: Vec<(Refused, DeadLetterCounts)> =
             lost.into_iter().map(|(index, dead_letter)| (dead_letter.bare(), rows.counts(index))).collect();
         let mut rows = DeadLetterRows { spool_id, sources, dead_letters: &[], refused: &bare };
         let mut lost = Vec::new();

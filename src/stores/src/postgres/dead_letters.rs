@@ -2,7 +2,7 @@
 
 use crate::postgres::copy::{EncodeRows, Refused};
 use crate::postgres::field::PutField;
-use crate::postgres::folding::{Folded, LetterCounts, source_name};
+use crate::postgres::folding::{DeadLetterCounts, Folded, source_name};
 use bytes::{BufMut, BytesMut};
 use genims_model::Reason;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub struct DeadLetterRows<'a> {
     pub sources: &'a [String],
     pub dead_letters: &'a [Folded<'a>],
     /// With what each stands for.
-    pub refused: &'a [(Refused, LetterCounts)],
+    pub refused: &'a [(Refused, DeadLetterCounts)],
 }
 
 impl DeadLetterRows<'_> {
@@ -32,8 +32,8 @@ impl DeadLetterRows<'_> {
     }
 }
 
-fn put_counts(counts: LetterCounts, last_received_us: i64, out: &mut BytesMut) {
-    out.put_int8(counts.letters as i64);
+fn put_counts(counts: DeadLetterCounts, last_received_us: i64, out: &mut BytesMut) {
+    out.put_int8(counts.dead_letters as i64);
     out.put_int8(counts.records as i64);
     out.put_timestamp(last_received_us);
 }
@@ -48,14 +48,16 @@ impl EncodeRows for DeadLetterRows<'_> {
     }
 
     fn encode(&mut self, index: usize, out: &mut BytesMut) {
-        if let Some(Folded { offset, letter, counts, last_received_us, fold, cause }) = self.dead_letters.get(index) {
-            self.open(*offset, letter.received_us, Some(letter.source), &letter.client, out);
-            out.put_foreign_text(&letter.topic);
-            out.put_text(letter.reason.code());
+        if let Some(Folded { offset, dead_letter, counts, last_received_us, fold, cause }) =
+            self.dead_letters.get(index)
+        {
+            self.open(*offset, dead_letter.received_us, Some(dead_letter.source), &dead_letter.client, out);
+            out.put_foreign_text(&dead_letter.topic);
+            out.put_text(dead_letter.reason.code());
             out.put_null();
-            out.put_foreign_text(&letter.detail);
-            out.put_bytea(&letter.payload);
-            out.put_int8(letter.payload_bytes as i64);
+            out.put_foreign_text(&dead_letter.detail);
+            out.put_bytea(&dead_letter.payload);
+            out.put_int8(dead_letter.payload_bytes as i64);
             put_counts(*counts, *last_received_us, out);
             put_key(fold, out);
             match cause {
@@ -80,13 +82,13 @@ impl EncodeRows for DeadLetterRows<'_> {
     /// Dead letters are written so that PostgreSQL has nothing to refuse; if it does, the batch waits and says why.
     fn refused(&self, index: usize) -> Refused {
         match self.dead_letters.get(index) {
-            Some(Folded { offset, letter, .. }) => Refused {
+            Some(Folded { offset, dead_letter, .. }) => Refused {
                 log_offset: *offset,
-                source: Some(letter.source),
-                received_us: letter.received_us,
-                payload: letter.payload.clone(),
+                source: Some(dead_letter.source),
+                received_us: dead_letter.received_us,
+                payload: dead_letter.payload.clone(),
                 sqlstate: None,
-                detail: letter.detail.clone(),
+                detail: dead_letter.detail.clone(),
             },
             None => self.refused[index - self.dead_letters.len()].0.clone(),
         }
@@ -95,7 +97,7 @@ impl EncodeRows for DeadLetterRows<'_> {
 
 impl DeadLetterRows<'_> {
     /// What row `index` stands for.
-    pub fn counts(&self, index: usize) -> LetterCounts {
+    pub fn counts(&self, index: usize) -> DeadLetterCounts {
         match self.dead_letters.get(index) {
             Some(folded) => folded.counts,
             None => self.refused[index - self.dead_letters.len()].1,

@@ -1,7 +1,7 @@
-//! How many rows a cause of dead letters makes. Enter: the letters of a batch. Leave: the rows to write; what the table has
+//! How many rows a cause of dead letters makes. Enter: the dead letters of a batch. Leave: the rows to write; what the table has
 //! already is counted there.
 //!
-//! - Equal letters (log, listener, client, topic, reason, payload) are one row as long as it waits: with how often, when first
+//! - Equal dead letters (log, listener, client, topic, reason, payload) are one row as long as it waits: with how often, when first
 //!   and when last.
 //! - What only the sender can mend is kept whole [`WHOLE_MAX`] times for each cause (listener, client, topic, reason) in an
 //!   hour; the next one is kept as a sample, and what follows is counted there. What is mended here is kept whole,
@@ -17,21 +17,21 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-/// Letters of one cause that are kept whole in an hour.
+/// Dead letters of one cause that are kept whole in an hour.
 pub const WHOLE_MAX: i64 = 100;
 const HOUR_US: i64 = 3_600_000_000;
 
 /// What a row stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LetterCounts {
+pub struct DeadLetterCounts {
     /// Offsets of the log.
-    pub letters: u64,
+    pub dead_letters: u64,
     /// Records of the account.
     pub records: u64,
 }
 
-impl LetterCounts {
-    pub const ONE: Self = Self { letters: 1, records: 1 };
+impl DeadLetterCounts {
+    pub const ONE: Self = Self { dead_letters: 1, records: 1 };
 }
 
 /// A row to be.
@@ -40,18 +40,18 @@ pub struct Folded<'a> {
     /// Of the first one.
     pub offset: u64,
     /// The first one.
-    pub letter: &'a DeadLetter,
-    pub counts: LetterCounts,
+    pub dead_letter: &'a DeadLetter,
+    pub counts: DeadLetterCounts,
     pub last_received_us: i64,
-    /// What equal letters have in common; the cause where the row counts the others of it.
+    /// What equal dead letters have in common; the cause where the row counts the others of it.
     pub fold: Uuid,
-    /// What letters of the same hour and cause have in common, where their number is bounded.
+    /// What dead letters of the same hour and cause have in common, where their number is bounded.
     pub cause: Option<Uuid>,
 }
 
 impl Folded<'_> {
     fn take(&mut self, other: &Self) {
-        self.counts.letters += other.counts.letters;
+        self.counts.dead_letters += other.counts.dead_letters;
         self.counts.records += other.counts.records;
         self.last_received_us = self.last_received_us.max(other.last_received_us);
     }
@@ -84,7 +84,7 @@ pub async fn fold<'a>(
     Ok(rows)
 }
 
-/// The letters of a batch, each once.
+/// The dead letters of a batch, each once.
 fn equal<'a>(
     spool_id: Uuid,
     sources: &[String],
@@ -92,26 +92,26 @@ fn equal<'a>(
 ) -> Vec<Folded<'a>> {
     let mut rows: Vec<Folded<'a>> = Vec::new();
     let mut places: HashMap<Uuid, usize> = HashMap::new();
-    for (offset, letter) in dead_letters {
+    for (offset, dead_letter) in dead_letters {
         let cause = Sha256::new()
             .chain_update(spool_id)
-            .chain_update(text_key(&source_name(sources, Some(letter.source))))
-            .chain_update(text_key(&letter.client))
-            .chain_update(text_key(&letter.topic))
-            .chain_update(letter.reason.code());
-        // A letter that was cut is told from others by its true length, too.
+            .chain_update(text_key(&source_name(sources, Some(dead_letter.source))))
+            .chain_update(text_key(&dead_letter.client))
+            .chain_update(text_key(&dead_letter.topic))
+            .chain_update(dead_letter.reason.code());
+        // A dead letter that was cut is told from others by its true length, too.
         let fold = key(cause
             .clone()
             .chain_update(b"=")
-            .chain_update(letter.payload_bytes.to_le_bytes())
-            .chain_update(&letter.payload));
-        let hour = letter.received_us.div_euclid(HOUR_US);
-        let bounded = letter.reason.is_mended_by_sender();
+            .chain_update(dead_letter.payload_bytes.to_le_bytes())
+            .chain_update(&dead_letter.payload));
+        let hour = dead_letter.received_us.div_euclid(HOUR_US);
+        let bounded = dead_letter.reason.is_mended_by_sender();
         let row = Folded {
             offset,
-            letter,
-            counts: LetterCounts { letters: 1, records: letter.records },
-            last_received_us: letter.received_us,
+            dead_letter,
+            counts: DeadLetterCounts { dead_letters: 1, records: dead_letter.records },
+            last_received_us: dead_letter.received_us,
             fold,
             cause: bounded.then(|| key(cause.chain_update(b"#").chain_update(hour.to_le_bytes()))),
         };
@@ -181,7 +181,7 @@ async fn count_there<'a>(
         return Ok(rows);
     }
     let keys: Vec<Uuid> = rows.iter().map(|row| row.fold).collect();
-    let letters: Vec<i64> = rows.iter().map(|row| row.counts.letters as i64).collect();
+    let dead_letters: Vec<i64> = rows.iter().map(|row| row.counts.dead_letters as i64).collect();
     let records: Vec<i64> = rows.iter().map(|row| row.counts.records as i64).collect();
     let last: Vec<DateTime<Utc>> =
         rows.iter().map(|row| DateTime::from_timestamp_micros(row.last_received_us).unwrap_or_default()).collect();
@@ -193,7 +193,7 @@ async fn count_there<'a>(
          WHERE kept.letter_id = first.letter_id AND kept.replayed_at IS NULL RETURNING kept.fold";
     let mut counted: Vec<Uuid> = Vec::new();
     let counting = async {
-        let found = answered(transaction.query(update, &[&keys, &letters, &records, &last])).await?;
+        let found = answered(transaction.query(update, &[&keys, &dead_letters, &records, &last])).await?;
         counted = found.iter().map(|row| row.get(0)).collect();
         Ok(())
     };
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use genims_model::Reason;
 
-    fn letter(client: &str, reason: Reason, payload: &str, received_us: i64) -> DeadLetter {
+    fn dead_letter(client: &str, reason: Reason, payload: &str, received_us: i64) -> DeadLetter {
         DeadLetter {
             source: 0,
             client: client.to_owned(),
@@ -226,52 +226,52 @@ mod tests {
         }
     }
 
-    fn folded(letters: &[DeadLetter]) -> Vec<Folded<'_>> {
-        equal(Uuid::nil(), &["mqtt".to_owned()], (0..).zip(letters))
+    fn folded(dead_letters: &[DeadLetter]) -> Vec<Folded<'_>> {
+        equal(Uuid::nil(), &["mqtt".to_owned()], (0..).zip(dead_letters))
     }
 
     fn counts(rows: &[Folded<'_>]) -> Vec<u64> {
-        rows.iter().map(|row| row.counts.letters).collect()
+        rows.iter().map(|row| row.counts.dead_letters).collect()
     }
 
     #[test]
-    fn only_equal_letters_of_one_sender_are_one_row() {
+    fn only_equal_dead_letters_of_one_sender_are_one_row() {
         let malformed = Reason::MalformedPayload;
-        let letters = [
-            letter("a", malformed, "x", 5),
-            letter("a", malformed, "x", 7),
-            letter("b", malformed, "x", 6),
-            letter("a", malformed, "y", 6),
-            letter("a", Reason::UnknownTopic, "x", 6),
-            DeadLetter { topic: "other".to_owned(), ..letter("a", malformed, "x", 6) },
-            letter("a", malformed, "x", 6),
+        let dead_letters = [
+            dead_letter("a", malformed, "x", 5),
+            dead_letter("a", malformed, "x", 7),
+            dead_letter("b", malformed, "x", 6),
+            dead_letter("a", malformed, "y", 6),
+            dead_letter("a", Reason::UnknownTopic, "x", 6),
+            DeadLetter { topic: "other".to_owned(), ..dead_letter("a", malformed, "x", 6) },
+            dead_letter("a", malformed, "x", 6),
         ];
-        let rows = folded(&letters);
+        let rows = folded(&dead_letters);
         assert_eq!(counts(&rows), [3, 1, 1, 1, 1]);
-        assert_eq!((rows[0].offset, rows[0].letter.received_us, rows[0].last_received_us), (0, 5, 7));
+        assert_eq!((rows[0].offset, rows[0].dead_letter.received_us, rows[0].last_received_us), (0, 5, 7));
     }
 
     #[test]
-    fn beyond_the_bound_of_an_hour_letters_of_a_cause_are_counted_and_none_of_another() {
+    fn beyond_the_bound_of_an_hour_dead_letters_of_a_cause_are_counted_and_none_of_another() {
         let noise = |client: &str, hour: i64| {
             let at_us = hour * HOUR_US + 1;
             (0..250)
-                .map(|no| letter(client, Reason::MalformedPayload, &format!("{hour}/{no}"), at_us))
+                .map(|no| dead_letter(client, Reason::MalformedPayload, &format!("{hour}/{no}"), at_us))
                 .collect::<Vec<_>>()
         };
-        let letters = [noise("a", 7), noise("a", 8), noise("b", 7)].concat();
-        let (kept, counted) = within_bound(folded(&letters), HashMap::new());
+        let dead_letters = [noise("a", 7), noise("a", 8), noise("b", 7)].concat();
+        let (kept, counted) = within_bound(folded(&dead_letters), HashMap::new());
         assert_eq!((kept.len(), counts(&counted)), (300, vec![150, 150, 150]));
-        assert_eq!(counted[0].letter.payload, b"7/100", "the first beyond is the sample");
-        let before = folded(&letters)[0].cause.map(|cause| (cause, 99));
-        assert_eq!(within_bound(folded(&letters), before.into_iter().collect()).0.len(), 201);
+        assert_eq!(counted[0].dead_letter.payload, b"7/100", "the first beyond is the sample");
+        let before = folded(&dead_letters)[0].cause.map(|cause| (cause, 99));
+        assert_eq!(within_bound(folded(&dead_letters), before.into_iter().collect()).0.len(), 201);
     }
 
     #[test]
     fn what_is_mended_here_is_kept_whole_however_much_it_is() {
-        let letters: Vec<DeadLetter> =
-            (0..250).map(|no| letter("a", Reason::UnknownSensor, &no.to_string(), 1)).collect();
-        let (kept, counted) = within_bound(folded(&letters), HashMap::new());
+        let dead_letters: Vec<DeadLetter> =
+            (0..250).map(|no| dead_letter("a", Reason::UnknownSensor, &no.to_string(), 1)).collect();
+        let (kept, counted) = within_bound(folded(&dead_letters), HashMap::new());
         assert_eq!((kept.len(), counted.len()), (250, 0));
     }
 }

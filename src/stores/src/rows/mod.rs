@@ -1,8 +1,8 @@
 //! Rows of programs on their way into their tables, for the databases that follow the log of events.
 //!
 //! In: a batch's rows for one database. Out: rows written in the transaction of the position, and dead letters of those that the
-//! database refused. Invariants: a row is written or has a dead letter; a letter is durable before the position passes its row; a
-//! row that has a letter is not tried any more.
+//! database refused. Invariants: a row is written or has a dead letter; a dead letter is durable before the position passes its row; a
+//! row that has a dead letter is not tried any more.
 //!
 //! - [`postgres`], [`mysql`], [`mongo`]: the writers; `document`: a row as MongoDB stores it
 //! - [`catalogue`]: what the door must know of the tables, read from the live database
@@ -27,8 +27,8 @@ use std::sync::Arc;
 /// Where dead letters of rows that a database has refused are kept until they are with all others.
 pub trait Aside: Send + Sync {
     /// Makes them durable, each with the offset of its row in the log that the database follows. After an error some may be.
-    fn keep(&self, letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause>;
-    /// Rows with a letter, as far as the database may not have passed them.
+    fn keep(&self, dead_letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause>;
+    /// Rows with a dead letter, as far as the database may not have passed them.
     fn offsets(&self) -> Vec<u64>;
 }
 
@@ -62,7 +62,7 @@ pub struct RowDesk {
 /// Why a row is not to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Done {
-    /// It has a letter.
+    /// It has a dead letter.
     Refused,
     /// It has one from an earlier run, or is there already.
     Before,
@@ -87,7 +87,7 @@ impl RowDesk {
         own.filter(|(offset, _)| !done.contains_key(offset)).collect()
     }
 
-    /// Makes letters of refused rows, durably. Nothing here waits for another database or a log: one that is full may wait for
+    /// Makes dead letters of refused rows, durably. Nothing here waits for another database or a log: one that is full may wait for
     /// this very database.
     pub fn set_aside(&self, unwritten: Unwritten<'_>) -> Result<(), SinkError> {
         let Unwritten { refused, repeated } = unwritten;
@@ -95,7 +95,7 @@ impl RowDesk {
         if refused.is_empty() {
             return Ok(());
         }
-        let kept = self.aside.keep(refused.iter().map(|refused| (refused.log_offset, letter(refused))).collect());
+        let kept = self.aside.keep(refused.iter().map(|refused| (refused.log_offset, dead_letter(refused))).collect());
         let mut offsets: BTreeSet<u64> = refused.iter().map(|refused| refused.log_offset).collect();
         if kept.is_err() {
             let there: BTreeSet<u64> = self.aside.offsets().into_iter().collect();
@@ -119,7 +119,7 @@ impl RowDesk {
     }
 }
 
-fn letter(refused: &RefusedRow<'_>) -> DeadLetter {
+fn dead_letter(refused: &RefusedRow<'_>) -> DeadLetter {
     let RefusedRow { row, code, column, detail, .. } = refused;
     let payload = row.payload().into_bytes();
     let column = column.as_ref().map(|column| format!("column {column}: ")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Runs, letters, and what the accounts are told of them.
+//! Runs, dead letters, and what the accounts are told of them.
 
 use super::*;
 use genims_model::Group;
@@ -41,21 +41,21 @@ fn a_row_is_changed_once_in_a_statement() {
 
 #[derive(Default)]
 struct Kept {
-    letters: Mutex<Vec<(u64, DeadLetter)>>,
+    dead_letters: Mutex<Vec<(u64, DeadLetter)>>,
     /// So many are kept, then the disk is full.
     room: Option<usize>,
 }
 
 impl Aside for Kept {
-    fn keep(&self, letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause> {
-        let room = self.room.unwrap_or(letters.len());
-        let is_full = room < letters.len();
-        self.letters.lock().extend(letters.into_iter().take(room));
+    fn keep(&self, dead_letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause> {
+        let room = self.room.unwrap_or(dead_letters.len());
+        let is_full = room < dead_letters.len();
+        self.dead_letters.lock().extend(dead_letters.into_iter().take(room));
         if is_full { Err("no room".into()) } else { Ok(()) }
     }
 
     fn offsets(&self) -> Vec<u64> {
-        self.letters.lock().iter().map(|(offset, _)| *offset).collect()
+        self.dead_letters.lock().iter().map(|(offset, _)| *offset).collect()
     }
 }
 
@@ -75,7 +75,7 @@ fn of(refused: Vec<RefusedRow<'_>>) -> Unwritten<'_> {
 }
 
 #[test]
-fn a_row_that_was_sent_again_has_no_letter_and_is_not_written_again() {
+fn a_row_that_was_sent_again_has_no_dead_letter_and_is_not_written_again() {
     let kept = Arc::new(Kept::default());
     let desk = RowDesk::new("db", kept.clone());
     let batch = batch(10, vec![row("a", false, "{\"id\":1}")]);
@@ -87,7 +87,7 @@ fn a_row_that_was_sent_again_has_no_letter_and_is_not_written_again() {
 }
 
 #[test]
-fn a_refused_row_has_one_letter_and_is_not_written_again() {
+fn a_refused_row_has_one_dead_letter_and_is_not_written_again() {
     let kept = Arc::new(Kept::default());
     let elsewhere = Row { database: "other".to_owned(), ..row("a", false, "{\"id\":9}") };
     let rows =
@@ -101,15 +101,15 @@ fn a_refused_row_has_one_letter_and_is_not_written_again() {
     let desk = RowDesk::new("db", kept.clone());
     assert_eq!(offsets(&desk), [11, 13]);
     desk.set_aside(of(vec![refused(11, desk.waiting(&batch)[0].1)])).unwrap();
-    let letters = kept.letters.lock();
-    assert_eq!((letters.len(), letters[1].0), (2, 11));
-    let letter = &letters[1].1;
-    assert_eq!(letter.detail, "db.a: column id: duplicate (23505)");
+    let dead_letters = kept.dead_letters.lock();
+    assert_eq!((dead_letters.len(), dead_letters[1].0), (2, 11));
+    let dead_letter = &dead_letters[1].1;
+    assert_eq!(dead_letter.detail, "db.a: column id: duplicate (23505)");
     assert_eq!(
-        (letter.topic.as_str(), letter.payload.as_slice()),
+        (dead_letter.topic.as_str(), dead_letter.payload.as_slice()),
         ("genims/v1/rows/db/a", &b"{\"upsert\":true,\"rows\":[{\"id\":2}]}"[..])
     );
-    drop(letters);
+    drop(dead_letters);
     let mut committed = Committed::default();
     desk.report(&batch, &mut committed);
     assert_eq!((committed.refused, committed.done_before), (vec![(11, 1)], vec![(10, 1)]));
@@ -117,7 +117,7 @@ fn a_refused_row_has_one_letter_and_is_not_written_again() {
 }
 
 #[test]
-fn a_letter_that_was_kept_before_an_error_is_not_kept_again() {
+fn a_dead_letter_that_was_kept_before_an_error_is_not_kept_again() {
     let kept = Arc::new(Kept { room: Some(1), ..Kept::default() });
     let batch = batch(10, vec![row("a", false, "{\"id\":1}"), row("a", false, "{\"id\":2}")]);
     let desk = RowDesk::new("db", kept.clone());

@@ -64,7 +64,7 @@ fn portion(number: u64) -> Portion {
     };
     let fields = SnapshotFields { machine_state: "RUNNING".to_owned(), ..SnapshotFields::default() };
     let snapshot = Snapshot { machine: MachineNo(number as u32), source: 0, received_us: at, timestamp_us: at, fields };
-    let letter = DeadLetter {
+    let dead_letter = DeadLetter {
         source: 0,
         client: CLIENT.to_owned(),
         received_us: at,
@@ -79,7 +79,7 @@ fn portion(number: u64) -> Portion {
         readings: (0..number % 5).map(reading).collect(),
         snapshots: vec![snapshot; number as usize % 2],
         events: vec![event(number); 1 + number as usize % 2],
-        dead_letters: vec![letter; number as usize % 3],
+        dead_letters: vec![dead_letter; number as usize % 3],
         marks: vec![Mark { client: CLIENT.to_owned(), sequence: number }],
         ..Portion::default()
     }
@@ -124,7 +124,7 @@ fn items(group: &Group) -> impl Iterator<Item = Item> {
     let readings = group.readings.iter().copied().map(Item::Reading);
     let snapshots = group.snapshots.iter().cloned().map(|snapshot| Item::Snapshot(Box::new(snapshot)));
     let events = group.events.iter().cloned().map(|event| Item::Event(Box::new(event)));
-    let dead_letters = group.dead_letters.iter().cloned().map(|letter| Item::DeadLetter(Box::new(letter)));
+    let dead_letters = group.dead_letters.iter().cloned().map(|dead_letter| Item::DeadLetter(Box::new(dead_letter)));
     readings.chain(snapshots).chain(events).chain(dead_letters)
 }
 

@@ -18,11 +18,11 @@ async fn an_oversize_message_is_set_aside_and_what_is_behind_it_flows() {
         bridge.until(|metrics| metrics.acks_total.load(Ordering::Relaxed) == 6).await;
         assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 0);
         {
-            let letters = &plant.taken.lock().dead_letters;
-            let [letter] = &letters[..] else { panic!("{letters:?}") };
-            assert_eq!((letter.topic.as_str(), letter.payload_bytes), ("plant/S1", 2_000_000));
-            assert_eq!((letter.reason, letter.payload.len()), (Reason::TooLarge, PAYLOAD_KEPT_BYTES_MAX));
-            assert!(letter.detail.contains("packet_bytes_max = 100000"), "{}", letter.detail);
+            let dead_letters = &plant.taken.lock().dead_letters;
+            let [dead_letter] = &dead_letters[..] else { panic!("{dead_letters:?}") };
+            assert_eq!((dead_letter.topic.as_str(), dead_letter.payload_bytes), ("plant/S1", 2_000_000));
+            assert_eq!((dead_letter.reason, dead_letter.payload.len()), (Reason::TooLarge, PAYLOAD_KEPT_BYTES_MAX));
+            assert!(dead_letter.detail.contains("packet_bytes_max = 100000"), "{}", dead_letter.detail);
         }
         bridge.shut_down().await;
     }
@@ -41,9 +41,9 @@ async fn what_is_more_than_may_be_under_way_stays_with_a_broker_of_mqtt_5() {
     broker.publish_bytes("plant/S2", &vec![b'7'; 200_000]).await;
     broker.publish("plant/S3", 1, 0..3).await;
     plant.until(|account, taken| account.committed == 4 && taken.readings.len() == 3).await;
-    let kept = |letter: &DeadLetter| (letter.payload_bytes, letter.payload.len());
-    let letters: Vec<(u64, usize)> = plant.taken.lock().dead_letters.iter().map(kept).collect();
-    assert_eq!((letters, bridge.messages()), (vec![(200_000, 200_000)], 4));
+    let kept = |dead_letter: &DeadLetter| (dead_letter.payload_bytes, dead_letter.payload.len());
+    let dead_letters: Vec<(u64, usize)> = plant.taken.lock().dead_letters.iter().map(kept).collect();
+    assert_eq!((dead_letters, bridge.messages()), (vec![(200_000, 200_000)], 4));
     assert_eq!(bridge.metrics.reconnects_total.load(Ordering::Relaxed), 0);
     bridge.shut_down().await;
     assert_eq!(heard.with(&["listener=plant", "topic=plant/S2", "raise packet_bytes_max"]).len(), 1);

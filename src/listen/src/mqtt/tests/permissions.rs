@@ -194,9 +194,9 @@ async fn records_of_other_machines_are_set_aside_and_acknowledged() {
         client.send(&publish(5, 2, sensor, id, "1")).await;
         client.expect(&ack(0x40, id)).await;
     }
-    let letters = std::mem::take(&mut locked.server.plant.taken.lock().dead_letters);
-    assert_eq!((letters.len(), letters[0].reason), (1, Reason::NotAllowed));
-    assert!(letters[0].detail.contains("M1"), "{}", letters[0].detail);
+    let dead_letters = std::mem::take(&mut locked.server.plant.taken.lock().dead_letters);
+    assert_eq!((dead_letters.len(), dead_letters[0].reason), (1, Reason::NotAllowed));
+    assert!(dead_letters[0].detail.contains("M1"), "{}", dead_letters[0].detail);
     assert_eq!(locked.server.plant.taken.lock().readings.len(), 1);
     // Changed while it is connected.
     locked.change(|all| all[0].machines = Some(vec!["M1".to_owned()]));

@@ -248,10 +248,10 @@ async fn records_that_cannot_be_stored_are_set_aside_and_their_frame_is_acknowle
     plc.acked(1).await;
     let taken = trial.plant.taken.lock();
     assert_eq!((taken.readings.len(), taken.dead_letters.len()), (1, 3));
-    for letter in &taken.dead_letters {
+    for dead_letter in &taken.dead_letters {
         // Frames have no topic; what is kept names its sensor, and can be decoded under a batch topic.
-        assert_eq!((letter.topic.as_str(), letter.client.as_str(), letter.source), ("", "plc", 0));
-        assert_eq!(letter.payload.len() as u64, letter.payload_bytes);
+        assert_eq!((dead_letter.topic.as_str(), dead_letter.client.as_str(), dead_letter.source), ("", "plc", 0));
+        assert_eq!(dead_letter.payload.len() as u64, dead_letter.payload_bytes);
     }
 }
 

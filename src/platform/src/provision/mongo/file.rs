@@ -276,8 +276,8 @@ mod tests {
         for name in snapshot.as_object().expect("an object").keys() {
             assert!(field(&scada["fields"], name.trim_end_matches("_us")).is_some(), "{name}");
         }
-        let letters = json("dead_letter_events.json");
-        let reasons = field(&letters["validator"]["$jsonSchema"], "reason").expect("described");
+        let dead_letters = json("dead_letter_events.json");
+        let reasons = field(&dead_letters["validator"]["$jsonSchema"], "reason").expect("described");
         assert_eq!(reasons["enum"], serde_json::json!(Reason::ALL.map(Reason::code)));
     }
 

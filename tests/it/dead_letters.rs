@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
-        harness.trial("letters::one_message_makes_few_and_comes_back_whole", one_message),
-        harness.trial("letters::repeats_of_a_cause_fold_and_are_counted", repeats),
-        harness.trial("letters::what_is_purged_stays_in_the_books", purged),
-        harness.trial("letters::a_server_keeps_what_its_configuration_says", kept),
-        harness.trial("letters::what_a_device_sends_meanwhile_has_not_returned", meanwhile),
-        harness.trial("letters::a_replay_that_fails_leaves_the_letters_as_they_were", failed_replay),
-        harness.trial("letters::what_came_often_without_a_time_comes_back_as_often", as_often_as_it_came),
-        harness.trial("letters::a_server_keeps_no_more_bytes_than_it_may", kept_in_bytes),
-        harness.trial("letters::of_a_letter_stored_in_part_the_rest_waits", replay_in_part),
+        harness.trial("dead_letters::one_message_makes_few_and_comes_back_whole", one_message),
+        harness.trial("dead_letters::repeats_of_a_cause_fold_and_are_counted", repeats),
+        harness.trial("dead_letters::what_is_purged_stays_in_the_books", purged),
+        harness.trial("dead_letters::a_server_keeps_what_its_configuration_says", kept),
+        harness.trial("dead_letters::what_a_device_sends_meanwhile_has_not_returned", meanwhile),
+        harness.trial("dead_letters::a_replay_that_fails_leaves_the_dead_letters_as_they_were", failed_replay),
+        harness.trial("dead_letters::what_came_often_without_a_time_comes_back_as_often", as_often_as_it_came),
+        harness.trial("dead_letters::a_server_keeps_no_more_bytes_than_it_may", kept_in_bytes),
+        harness.trial("dead_letters::of_a_dead_letter_stored_in_part_the_rest_waits", replay_in_part),
     ]
 }
 
@@ -49,9 +49,9 @@ pub(crate) fn balanced(plant: &Plant) {
 
 pub(crate) fn ledger_holds(plant: &Plant) {
     let ledger = "SELECT coalesce(sum(dead_letters + refused_rows), 0)::bigint FROM genims_internal.ingest_batches";
-    let letters = sum(plant, "letters", "true")
+    let dead_letters = sum(plant, "letters", "true")
         + number(plant, "SELECT coalesce(sum(letters), 0)::bigint FROM genims_internal.dead_letters_purged");
-    assert_eq!(number(plant, ledger), letters);
+    assert_eq!(number(plant, ledger), dead_letters);
     let verdict = plant.cli(&["verify", "--module", "ledger", "--json"]).stdout;
     let verdict: Value = serde_json::from_slice(&verdict).unwrap();
     let findings = verdict["findings"].as_array().unwrap();
@@ -118,11 +118,15 @@ fn repeats(harness: &'static Harness) {
     publish(plant.doors.mqtt, "press-8", 1, &garbage(topic, 3, |_| "?!".to_owned()));
     plant.idle();
     let list: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--json"])).unwrap();
-    let letters = list["letters"].as_array().unwrap();
-    assert_eq!(letters.len(), 2, "{list:#}");
-    for (letter, (client, count)) in letters.iter().zip([("press-8", 3), ("press-7", 1_000)]) {
-        assert_eq!((&letter["client"], &letter["letters"]), (&client.into(), &count.into()), "{list:#}");
-        assert_eq!((&letter["listener"], &letter["payload_text"]), (&"mqtt".into(), &"?!".into()), "{list:#}");
+    let dead_letters = list["letters"].as_array().unwrap();
+    assert_eq!(dead_letters.len(), 2, "{list:#}");
+    for (dead_letter, (client, count)) in dead_letters.iter().zip([("press-8", 3), ("press-7", 1_000)]) {
+        assert_eq!((&dead_letter["client"], &dead_letter["letters"]), (&client.into(), &count.into()), "{list:#}");
+        assert_eq!(
+            (&dead_letter["listener"], &dead_letter["payload_text"]),
+            (&"mqtt".into(), &"?!".into()),
+            "{list:#}"
+        );
     }
     assert_eq!(plant.rows(TABLE, "client = 'press-7' AND received_at < last_received_at"), 1);
     let text = plant.cli_ok(&["deadletter", "list"]);
@@ -131,8 +135,13 @@ fn repeats(harness: &'static Harness) {
     publish(plant.doors.mqtt, "press-6", 1, &[(topic.to_owned(), b"\xff\xfe?".to_vec())]);
     plant.idle();
     let list: Value = serde_json::from_str(&plant.cli_ok(&["deadletter", "list", "--json"])).unwrap();
-    let letter = list["letters"].as_array().unwrap().iter().find(|letter| letter["client"] == "press-6").unwrap();
-    assert_eq!((&letter["payload_text"], &letter["payload_hex"]), (&Value::Null, &"fffe3f".into()), "{letter:#}");
+    let dead_letter =
+        list["letters"].as_array().unwrap().iter().find(|dead_letter| dead_letter["client"] == "press-6").unwrap();
+    assert_eq!(
+        (&dead_letter["payload_text"], &dead_letter["payload_hex"]),
+        (&Value::Null, &"fffe3f".into()),
+        "{dead_letter:#}"
+    );
     assert!(plant.cli_ok(&["deadletter", "list"]).contains(r"\xff\xfe?"));
 
     // A counter in the garbage makes each message another one.
@@ -171,7 +180,7 @@ fn purged(harness: &'static Harness) {
     assert_eq!(purge(&["--older-than", "1h"])["rows"], 0);
     assert_eq!(purge(&["--reason", "malformed_payload"]), json!({ "rows": 1, "letters": 50, "records": 50 }));
     balanced(&plant);
-    // The noisy device pushes out its own letters, the oldest first.
+    // The noisy device pushes out its own dead letters, the oldest first.
     let done = purge(&["--max-bytes", "100000"]);
     assert!(done["rows"].as_i64().unwrap() > 250, "{done}");
     assert_eq!(plant.rows(TABLE, "client = 'quiet'"), 2);
@@ -206,7 +215,7 @@ fn kept(harness: &'static Harness) {
     assert_eq!(number(&plant, purged), 4);
 }
 
-/// The letters that wait: id, listener, client, topic, payload.
+/// The dead letters that wait: id, listener, client, topic, payload.
 fn waiting(plant: &Plant) -> Vec<(i64, String, String, String, Vec<u8>)> {
     let query = format!(
         "SELECT letter_id, source, client, topic, payload FROM {TABLE} WHERE replayed_at IS NULL ORDER BY letter_id"
@@ -228,7 +237,7 @@ fn failed_replay(harness: &'static Harness) {
         ("acme/x".to_owned(), b"1".to_vec()),
     ];
     publish(plant.doors.mqtt, "press-7", 1, &messages);
-    // A frame's and a line's letters have no topic.
+    // A frame's and a line's dead letters have no topic.
     std::io::Write::write_all(
         &mut std::net::TcpStream::connect(plant.doors.line).unwrap(),
         b"m,sensor_id=NOBODY value=1 1700000000000000000\n",
@@ -237,16 +246,22 @@ fn failed_replay(harness: &'static Harness) {
     eventually("all is set aside", PATIENCE, || plant.rows(TABLE, "true") == 6);
     plant.idle();
     let before = waiting(&plant);
-    assert!(before.iter().filter(|letter| letter.1 == "mqtt").all(|letter| letter.2 == "press-7"), "{before:?}");
-    assert!(before.iter().any(|letter| (letter.1.as_str(), letter.2.as_str()) == ("line", "127.0.0.1")), "{before:?}");
-    let ids: Vec<String> = before.iter().map(|letter| letter.0.to_string()).collect();
+    assert!(
+        before.iter().filter(|dead_letter| dead_letter.1 == "mqtt").all(|dead_letter| dead_letter.2 == "press-7"),
+        "{before:?}"
+    );
+    assert!(
+        before.iter().any(|dead_letter| (dead_letter.1.as_str(), dead_letter.2.as_str()) == ("line", "127.0.0.1")),
+        "{before:?}"
+    );
+    let ids: Vec<String> = before.iter().map(|dead_letter| dead_letter.0.to_string()).collect();
     let replay: Vec<&str> = ["deadletter", "replay"].into_iter().chain(ids.iter().map(String::as_str)).collect();
     for _ in 0..2 {
         let said = plant.cli(&replay);
         let text = String::from_utf8_lossy(&said.stdout).into_owned();
         assert_eq!(said.status.code(), Some(1), "{text}");
         assert!(text.starts_with("0 of 6 stored.\n"), "{text}");
-        assert!(text.contains(&format!("letter {} came back and waits: ", ids[0])), "{text}");
+        assert!(text.contains(&format!("dead letter {} came back and waits: ", ids[0])), "{text}");
         assert!(
             text.contains("1 dead letter was sent to genims/v1/replay/readings, since frames and lines have no topic"),
             "{text}"
@@ -289,7 +304,7 @@ fn without_row(plant: &Plant) {
 fn replay_in_part(harness: &'static Harness) {
     let plant = plant(harness, "");
     let like = plant.sensor();
-    // More than are kept one by one: the last four share a letter.
+    // More than are kept one by one: the last four share a dead letter.
     let at_us = (now_ms() - 60_000) * 1_000;
     let elements: Vec<Value> = (0..20_i64)
         .map(|no| json!({ "sensor_id": format!("LATER-{no}"), "value": no, "timestamp_us": at_us + no }))
@@ -317,18 +332,18 @@ fn replay_in_part(harness: &'static Harness) {
     assert_eq!((said.status.code(), text.starts_with("0 of 1 stored.\n")), (Some(1), true), "{text}");
     assert_eq!(plant.rows("sensor_data", "sensor_id = 'LATER-17'"), 1);
     // What came back stands where the whole stood: from whom it came, when, and to be replayed.
-    let rest: Vec<_> = waiting(&plant).into_iter().filter(|letter| letter.0 > joined).collect();
+    let rest: Vec<_> = waiting(&plant).into_iter().filter(|dead_letter| dead_letter.0 > joined).collect();
     assert_eq!(rest.len(), 3);
-    let numbers: Vec<String> = rest.iter().map(|letter| letter.0.to_string()).collect();
+    let numbers: Vec<String> = rest.iter().map(|dead_letter| dead_letter.0.to_string()).collect();
     let told = format!(
-        "letter {joined} is stored in part: 1 of its 4 records; 3 remain, now letters {}: unknown_sensor: ",
+        "dead letter {joined} is stored in part: 1 of its 4 records; 3 remain, now dead letters {}: unknown_sensor: ",
         numbers.join(", ")
     );
     assert!(text.contains(&told), "{text}");
-    for (letter, no) in rest.iter().zip([16, 18, 19]) {
-        let payload = String::from_utf8_lossy(&letter.4);
+    for (dead_letter, no) in rest.iter().zip([16, 18, 19]) {
+        let payload = String::from_utf8_lossy(&dead_letter.4);
         assert!(payload.contains(&format!("LATER-{no}\"")), "{payload}");
-        assert_eq!((&*letter.1, &*letter.2, letter.3.as_str()), ("mqtt", "press-7", topic.as_str()));
+        assert_eq!((&*dead_letter.1, &*dead_letter.2, dead_letter.3.as_str()), ("mqtt", "press-7", topic.as_str()));
     }
     assert_eq!(plant.rows(TABLE, &format!("received_at::text = '{first}' AND letter_id > {joined}")), 3);
     assert_eq!(plant.rows(TABLE, &format!("letter_id = {joined} AND replayed_at IS NOT NULL")), 1);
@@ -342,7 +357,7 @@ fn replay_in_part(harness: &'static Harness) {
 
 fn meanwhile(harness: &'static Harness) {
     let plant = plant(harness, "");
-    // A reading with its time: whoever sends it again sends the same letter.
+    // A reading with its time: whoever sends it again sends the same dead letter.
     let message = ("genims/v1/F/L/M/NOBODY".to_owned(), format!(r#"{{"value": 1, "timestamp_ms": {}}}"#, now_ms()));
     let message = [(message.0, message.1.into_bytes())];
     publish(plant.doors.mqtt, "device", 1, &message);

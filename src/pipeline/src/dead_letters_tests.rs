@@ -1,4 +1,4 @@
-//! What the door sets aside: few letters of one message, each in a form that comes to the same when it is sent again.
+//! What the door sets aside: few dead letters of one message, each in a form that comes to the same when it is sent again.
 
 use crate::intake::{Intake, WhenFull};
 use crate::intake_tests::{point, submit};
@@ -24,8 +24,8 @@ fn door(catalogue: Catalogue) -> (Arc<Intake>, Arc<ShardQueue>) {
     (Arc::new(intake), queue)
 }
 
-/// The letters of one message.
-async fn letters(topic: &str, payload: &[u8]) -> Vec<DeadLetter> {
+/// The dead letters of one message.
+async fn dead_letters(topic: &str, payload: &[u8]) -> Vec<DeadLetter> {
     let (intake, queue) = unknowing();
     let mut buffer = intake.buffer(0, Protocol::Mqtt, false);
     buffer.set_client("press-7");
@@ -36,8 +36,8 @@ async fn letters(topic: &str, payload: &[u8]) -> Vec<DeadLetter> {
     std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters).collect()
 }
 
-fn records(letters: &[DeadLetter]) -> u64 {
-    letters.iter().map(|letter| letter.records).sum()
+fn records(dead_letters: &[DeadLetter]) -> u64 {
+    dead_letters.iter().map(|dead_letter| dead_letter.records).sum()
 }
 
 const BATCH: &str = "genims/v1/F1/readings";
@@ -66,48 +66,49 @@ fn floods() -> Vec<(&'static str, Vec<u8>, u64)> {
 }
 
 #[tokio::test]
-async fn one_message_makes_few_letters_however_many_faults_it_has_and_each_record_is_counted() {
+async fn one_message_makes_few_dead_letters_however_many_faults_it_has_and_each_record_is_counted() {
     for (what, payload, faults) in floods() {
-        let found = letters(BATCH, &payload).await;
+        let found = dead_letters(BATCH, &payload).await;
         assert_eq!(records(&found), faults, "{what}");
-        let kept: usize = found.iter().map(|letter| letter.payload.len()).sum();
-        assert!(found.len() <= 2 * 16 + 3 + kept / 32_768, "{what}: {} letters of {kept} bytes", found.len());
-        for letter in &found {
-            assert_eq!((letter.topic.as_str(), letter.client.as_str()), (BATCH, "press-7"));
-            assert_eq!(letter.payload.len() as u64, letter.payload_bytes, "{what}: kept whole");
+        let kept: usize = found.iter().map(|dead_letter| dead_letter.payload.len()).sum();
+        assert!(found.len() <= 2 * 16 + 3 + kept / 32_768, "{what}: {} dead letters of {kept} bytes", found.len());
+        for dead_letter in &found {
+            assert_eq!((dead_letter.topic.as_str(), dead_letter.client.as_str()), (BATCH, "press-7"));
+            assert_eq!(dead_letter.payload.len() as u64, dead_letter.payload_bytes, "{what}: kept whole");
         }
     }
 }
 
 /// What a replay sends is what was at fault, and all of it.
 #[tokio::test]
-async fn letters_of_many_records_decode_to_the_same_records_again() {
+async fn dead_letters_of_many_records_decode_to_the_same_records_again() {
     for (what, payload, _) in floods() {
-        for letter in letters(BATCH, &payload).await {
-            let again = letters(BATCH, &letter.payload).await;
-            assert_eq!(records(&again), letter.records, "{what}");
-            assert!(again.iter().all(|again| again.reason == letter.reason), "{what}");
+        for dead_letter in dead_letters(BATCH, &payload).await {
+            let again = dead_letters(BATCH, &dead_letter.payload).await;
+            assert_eq!(records(&again), dead_letter.records, "{what}");
+            assert!(again.iter().all(|again| again.reason == dead_letter.reason), "{what}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_few_faults_of_a_message_are_letters_of_their_own_with_their_details() {
-    let found = letters(BATCH, br#"[{"sensor_id":"A","value":"hot"},{"sensor_id":"B","value":"cold"}]"#).await;
+async fn a_few_faults_of_a_message_are_dead_letters_of_their_own_with_their_details() {
+    let found = dead_letters(BATCH, br#"[{"sensor_id":"A","value":"hot"},{"sensor_id":"B","value":"cold"}]"#).await;
     assert_eq!(found.len(), 2);
-    assert!(
-        found
-            .iter()
-            .zip(["hot", "cold"])
-            .all(|(letter, value)| { String::from_utf8_lossy(&letter.payload).contains(value) && letter.records == 1 })
-    );
+    assert!(found.iter().zip(["hot", "cold"]).all(|(dead_letter, value)| {
+        String::from_utf8_lossy(&dead_letter.payload).contains(value) && dead_letter.records == 1
+    }));
 }
 
-/// The letters of one message that is over: for how many records, with their details.
+/// The dead letters of one message that is over: for how many records, with their details.
 async fn kept(topic: &str, payload: &str) -> Vec<(u64, String, String)> {
     let (intake, queue) = unknowing();
-    let letters = ended(&intake, &queue, (topic, payload), 1_800_000_000_000_000).await.dead_letters.into_iter();
-    letters.map(|letter| (letter.records, letter.detail, String::from_utf8(letter.payload).expect("text"))).collect()
+    let dead_letters = ended(&intake, &queue, (topic, payload), 1_800_000_000_000_000).await.dead_letters.into_iter();
+    dead_letters
+        .map(|dead_letter| {
+            (dead_letter.records, dead_letter.detail, String::from_utf8(dead_letter.payload).expect("text"))
+        })
+        .collect()
 }
 
 /// What comes of a message that is over.
@@ -184,9 +185,9 @@ async fn values_without_times_of_one_sensor_that_nobody_knew_come_back_apart() {
         (r#"{"TEMP":[{"value":5}]}"#, vec![5.0]),
     ] {
         let mut found = Vec::new();
-        for (_, _, letter) in kept(BATCH, payload).await {
-            let again = ended(&knowing, &queue, (BATCH, &letter), first_us + 60_000_000).await;
-            assert_eq!(again.dead_letters.len(), 0, "{payload} left {letter}");
+        for (_, _, dead_letter) in kept(BATCH, payload).await {
+            let again = ended(&knowing, &queue, (BATCH, &dead_letter), first_us + 60_000_000).await;
+            assert_eq!(again.dead_letters.len(), 0, "{payload} left {dead_letter}");
             found.extend(again.readings.iter().map(|reading| (reading.untimed, reading.timestamp_us, reading.value)));
         }
         let expected = values.iter().enumerate().map(|(at, value)| (false, first_us + at as i64, *value));
@@ -207,9 +208,9 @@ async fn what_comes_without_a_time_gets_one_of_its_own_in_the_order_of_arrival()
         buffer.snapshot("nothing", None, genims_model::snapshot::SnapshotFields::default());
         submit(&mut buffer).await;
     }
-    let letters = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters);
-    let times: Vec<i64> = letters
-        .map(|letter| serde_json::from_slice::<serde_json::Value>(&letter.payload).expect("JSON"))
+    let dead_letters = std::iter::from_fn(|| queue.pop()).flat_map(|chunk| chunk.dead_letters);
+    let times: Vec<i64> = dead_letters
+        .map(|dead_letter| serde_json::from_slice::<serde_json::Value>(&dead_letter.payload).expect("JSON"))
         .map(|element| element["timestamp_us"].as_i64().expect("a time"))
         .collect();
     let rows = [5_000_000..5_000_008, 3_000_000..3_000_004];

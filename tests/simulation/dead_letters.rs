@@ -1,4 +1,4 @@
-//! Letters of rows that their database refused, on their way into the first log, as production brings them there: through the
+//! Dead letters of rows that their database refused, on their way into the first log, as production brings them there: through the
 //! shards, with a mark of which have gone.
 
 use crate::database::{Database, lock};
@@ -6,9 +6,9 @@ use crate::plan::{Broken, Plan};
 use crate::rows;
 use crate::server::DATA;
 use genims_consumers::SinkMetrics;
-use genims_consumers::kept_letters::KeptRowLetters;
+use genims_consumers::kept_dead_letters::KeptRowDeadLetters;
 use genims_log::file::simulated::{self, FakeDisk};
-use genims_log::file::{Forwarded, RowLetters, Spool, SpoolError};
+use genims_log::file::{Forwarded, RowDeadLetters, Spool, SpoolError};
 use genims_model::{Accounts, Mark, SourceNo};
 use genims_pipeline::intake::Intake;
 use genims_stores::rows::RowDesk;
@@ -21,15 +21,15 @@ use tokio::task::JoinHandle;
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Those of one life.
-pub(crate) struct Letters {
-    kept: Arc<RowLetters>,
+pub(crate) struct DeadLetters {
+    kept: Arc<RowDeadLetters>,
     accounts: Arc<Accounts>,
     /// They are taken for stored before they are, which a run must notice.
     loses: bool,
 }
 
-impl Letters {
-    /// Where programs send rows. `marks` are those of the first log: they say which letters it has.
+impl DeadLetters {
+    /// Where programs send rows. `marks` are those of the first log: they say which dead letters it has.
     pub(crate) fn open(
         plan: &Plan,
         disk: &FakeDisk,
@@ -40,10 +40,10 @@ impl Letters {
             return Ok(None);
         }
         let forgets = plan.broken == Broken::ForgetsForwarded;
-        let forwarded = marks.get(RowLetters::MARK).copied().filter(|_| !forgets).unwrap_or(0);
-        let kept = Arc::new(simulated::row_letters(disk, Path::new(DATA), forwarded)?);
+        let forwarded = marks.get(RowDeadLetters::MARK).copied().filter(|_| !forgets).unwrap_or(0);
+        let kept = Arc::new(simulated::row_dead_letters(disk, Path::new(DATA), forwarded)?);
         accounts.received(accounts.recovered(), kept.waiting());
-        Ok(Some(Self { kept, accounts: accounts.clone(), loses: plan.broken == Broken::LosesLetters }))
+        Ok(Some(Self { kept, accounts: accounts.clone(), loses: plan.broken == Broken::LosesDeadLetters }))
     }
 
     /// All of them are in the first log.
@@ -60,8 +60,8 @@ impl Letters {
         recovered_until: u64,
         metrics: &Arc<SinkMetrics>,
     ) -> Arc<RowDesk> {
-        let kept = KeptRowLetters {
-            row_letters: self.kept.clone(),
+        let kept = KeptRowDeadLetters {
+            row_dead_letters: self.kept.clone(),
             log: log.id(),
             database: database.to_owned(),
             recovered: (recovered_until, self.accounts.recovered()),
@@ -80,7 +80,7 @@ impl Letters {
 }
 
 struct Forwarding {
-    kept: Arc<RowLetters>,
+    kept: Arc<RowDeadLetters>,
     intake: Arc<Intake>,
     log: Spool,
     routed: Arc<Mutex<Database>>,
@@ -100,16 +100,16 @@ impl Forwarding {
     }
 
     async fn forward_next(&mut self) -> Result<(), SpoolError> {
-        let Forwarded { serial, is_left, mut letters } = self.kept.next().await?;
+        let Forwarded { serial, is_left, mut dead_letters } = self.kept.next().await?;
         if is_left {
-            letters.iter_mut().for_each(|letter| letter.source = self.recovered);
+            dead_letters.iter_mut().for_each(|dead_letter| dead_letter.source = self.recovered);
         }
         if std::mem::take(&mut self.may_be_there) && is_left {
-            lock(&self.routed).may_have_again(letters.iter().filter_map(rows::id_of_letter));
+            lock(&self.routed).may_have_again(dead_letters.iter().filter_map(rows::id_of_dead_letter));
         }
         if !self.loses {
-            let mark = Mark { client: RowLetters::MARK.to_owned(), sequence: serial };
-            self.intake.set_aside_rows(letters, mark).await;
+            let mark = Mark { client: RowDeadLetters::MARK.to_owned(), sequence: serial };
+            self.intake.set_aside_rows(dead_letters, mark).await;
         }
         let cursor = self.log.cursor(lock(&self.routed).name).unwrap_or(0);
         self.kept.forwarded(serial, |log, _| if log == self.log.id() { cursor } else { u64::MAX })

@@ -1,19 +1,19 @@
-//! Letters of rows that a database refused: kept beside the logs, and entered in the accounts where their rows are in none.
+//! Dead letters of rows that a database refused: kept beside the logs, and entered in the accounts where their rows are in none.
 //!
-//! A row that is refused ends with its letter, so it stays in flight until that is stored. A row that is read again, because its
-//! database went back, has left the accounts before; a letter that it gets then begins as a record of its own.
+//! A row that is refused ends with its dead letter, so it stays in flight until that is stored. A row that is read again, because its
+//! database went back, has left the accounts before; a dead letter that it gets then begins as a record of its own.
 
 use crate::metrics::SinkMetrics;
-use genims_log::file::RowLetters;
+use genims_log::file::RowDeadLetters;
 use genims_model::{Accounts, Cause, DeadLetter, SourceNo};
 use genims_stores::rows::Aside;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
-/// Where the letters of one database's rows go.
-pub struct KeptRowLetters {
-    pub row_letters: Arc<RowLetters>,
+/// Where the dead letters of one database's rows go.
+pub struct KeptRowDeadLetters {
+    pub row_dead_letters: Arc<RowDeadLetters>,
     /// The log that the database follows.
     pub log: Uuid,
     pub database: String,
@@ -24,17 +24,17 @@ pub struct KeptRowLetters {
     pub metrics: Arc<SinkMetrics>,
 }
 
-impl Aside for KeptRowLetters {
-    fn keep(&self, mut letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause> {
+impl Aside for KeptRowDeadLetters {
+    fn keep(&self, mut dead_letters: Vec<(u64, DeadLetter)>) -> Result<(), Cause> {
         let (until, source) = self.recovered;
-        for (_, letter) in letters.iter_mut().filter(|(offset, _)| *offset < until) {
-            letter.source = source;
+        for (_, dead_letter) in dead_letters.iter_mut().filter(|(offset, _)| *offset < until) {
+            dead_letter.source = source;
         }
         let settled = self.metrics.settled.load(Ordering::Relaxed);
-        let below = letters.iter().filter(|(offset, _)| *offset < settled);
-        let again: Vec<(u64, SourceNo)> = below.map(|(offset, letter)| (*offset, letter.source)).collect();
+        let below = dead_letters.iter().filter(|(offset, _)| *offset < settled);
+        let again: Vec<(u64, SourceNo)> = below.map(|(offset, dead_letter)| (*offset, dead_letter.source)).collect();
         let before = if again.is_empty() { Vec::new() } else { self.offsets() };
-        let kept = self.row_letters.keep(self.log, &self.database, letters);
+        let kept = self.row_dead_letters.keep(self.log, &self.database, dead_letters);
         if !again.is_empty() {
             // After an error some may be there.
             let now = self.offsets();
@@ -50,7 +50,7 @@ impl Aside for KeptRowLetters {
     }
 
     fn offsets(&self) -> Vec<u64> {
-        self.row_letters.offsets(self.log, &self.database)
+        self.row_dead_letters.offsets(self.log, &self.database)
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use genims_model::{Reason, RecordOutcome};
 
-    fn letter(source: SourceNo) -> DeadLetter {
+    fn dead_letter(source: SourceNo) -> DeadLetter {
         DeadLetter {
             source,
             client: "erp".to_owned(),
@@ -74,17 +74,17 @@ mod tests {
     }
 
     /// A database that was restored gets rows again that it refused before: without this an account would go below zero when
-    /// their second letters are stored, and the server would end.
+    /// their second dead letters are stored, and the server would end.
     #[test]
-    fn the_letter_of_a_row_that_has_left_the_accounts_is_a_record_of_its_own() {
+    fn the_dead_letter_of_a_row_that_has_left_the_accounts_is_a_record_of_its_own() {
         let folder = tempfile::tempdir().expect("a folder");
-        let row_letters = Arc::new(RowLetters::open(folder.path(), 0).expect("none yet"));
+        let row_dead_letters = Arc::new(RowDeadLetters::open(folder.path(), 0).expect("none yet"));
         let accounts = Arc::new(Accounts::new(["mqtt".to_owned()]));
         let metrics = Arc::new(SinkMetrics::default());
         let recovered = (10, accounts.recovered());
         let (log, database) = (Uuid::nil(), "db".to_owned());
-        let kept = KeptRowLetters {
-            row_letters,
+        let kept = KeptRowDeadLetters {
+            row_dead_letters,
             log,
             database,
             recovered,
@@ -94,7 +94,7 @@ mod tests {
         accounts.received(0, 2);
         metrics.settled.store(12, Ordering::Relaxed);
         // Of an earlier run and settled, settled, and two in flight.
-        kept.keep((9..=9).chain(11..=13).map(|offset| (offset, letter(0))).collect()).expect("room");
+        kept.keep((9..=9).chain(11..=13).map(|offset| (offset, dead_letter(0))).collect()).expect("room");
         let received: Vec<u64> = accounts.by_source().iter().map(|(_, account)| account.received).collect();
         assert_eq!(received, [2 + 1, 1]);
         accounts.finished(0, RecordOutcome::DeadLettered, 3);

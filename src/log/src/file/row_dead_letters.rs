@@ -1,4 +1,4 @@
-//! What a database refused after it had been acknowledged, kept until the log has its dead letters. Letters enter, durably; they
+//! What a database refused after it had been acknowledged, kept until the log has its dead letters. Dead letters enter, durably; they
 //! leave in order; they are forgotten when the log has them and the database is behind what it refused.
 //!
 //! They are not appended to the log at once, because it may be full and wait for the very database that has refused. This file
@@ -24,13 +24,13 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 #[cfg(test)]
-#[path = "row_letters_tests.rs"]
+#[path = "row_dead_letters_tests.rs"]
 mod tests;
 
 const MAGIC: &[u8; 3] = b"GRF";
 const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 12;
-/// Letters in one frame: with more, they and their mark would not be durable together in the log.
+/// Dead letters in one frame: with more, they and their mark would not be durable together in the log.
 const FRAME_BYTES: usize = 256 * 1024;
 /// So much that nobody needs any more is left in the file, or as much as what is needed: so each byte is copied about once.
 const SPENT_BYTES_MAX: u64 = 1 << 20;
@@ -44,7 +44,8 @@ struct Body {
     log: Uuid,
     database: String,
     offsets: Vec<u64>,
-    letters: Vec<DeadLetter>,
+    #[serde(rename = "letters")]
+    dead_letters: Vec<DeadLetter>,
 }
 
 /// A frame, as far as it is kept in memory.
@@ -54,7 +55,7 @@ struct Frame {
     log: Uuid,
     database: String,
     offsets: Vec<u64>,
-    letters: u64,
+    dead_letters: u64,
     /// Of an earlier run.
     is_left: bool,
     is_forwarded: bool,
@@ -64,7 +65,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// The log has it, and its database is behind all that it refused. `passed` as in [`RowLetters::forwarded`].
+    /// The log has it, and its database is behind all that it refused. `passed` as in [`RowDeadLetters::forwarded`].
     fn is_spent(&self, passed: impl Fn(Uuid, &str) -> u64) -> bool {
         let last = self.offsets.iter().max();
         self.is_forwarded && last.is_none_or(|last| *last < passed(self.log, &self.database))
@@ -73,7 +74,7 @@ impl Frame {
 
 /// See the module's header.
 #[derive(Debug)]
-pub struct RowLetters {
+pub struct RowDeadLetters {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     state: Mutex<State>,
@@ -82,7 +83,7 @@ pub struct RowLetters {
 
 #[derive(Debug)]
 struct State {
-    /// There is none before the first letter.
+    /// There is none before the first dead letter.
     file: Option<Box<dyn DiskFile>>,
     /// Where the last frame ends.
     end: u64,
@@ -92,20 +93,20 @@ struct State {
     frames: VecDeque<Frame>,
 }
 
-/// Letters on their way into the log.
+/// Dead letters on their way into the log.
 #[derive(Debug)]
 pub struct Forwarded {
     pub serial: u64,
     /// An earlier run made them.
     pub is_left: bool,
-    pub letters: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
 }
 
-impl RowLetters {
+impl RowDeadLetters {
     /// How the log calls its mark of which serials it has.
     pub const MARK: &str = "log/refused";
 
-    /// `forwarded`: the log has the letters of all serials up to it.
+    /// `forwarded`: the log has the dead letters of all serials up to it.
     pub fn open(folder: &Path, forwarded: u64) -> Result<Self, SpoolError> {
         Self::open_on(Arc::new(RealDisk), folder, forwarded)
     }
@@ -132,34 +133,35 @@ impl RowLetters {
         Ok(Self { disk, folder: folder.to_owned(), state: Mutex::new(state), kept: Notify::new() })
     }
 
-    /// Where in `log` the records stand that `database` refused, and that have their letters here.
+    /// Where in `log` the records stand that `database` refused, and that have their dead letters here.
     pub fn offsets(&self, log: Uuid, database: &str) -> Vec<u64> {
         let state = self.state.lock();
         let own = state.frames.iter().filter(|frame| frame.log == log && frame.database == database);
         own.flat_map(|frame| frame.offsets.iter().copied()).collect()
     }
 
-    /// Letters that the log does not have.
+    /// Dead letters that the log does not have.
     pub fn waiting(&self) -> u64 {
-        self.state.lock().frames.iter().filter(|frame| !frame.is_forwarded).map(|frame| frame.letters).sum()
+        self.state.lock().frames.iter().filter(|frame| !frame.is_forwarded).map(|frame| frame.dead_letters).sum()
     }
 
-    /// Keeps letters of records of `log`, each with the record's offset. After an error none, some or all of them may be
-    /// there for good: whoever keeps the rest asks [`RowLetters::offsets`].
-    pub fn keep(&self, log: Uuid, database: &str, letters: Vec<(u64, DeadLetter)>) -> Result<(), SpoolError> {
+    /// Keeps dead letters of records of `log`, each with the record's offset. After an error none, some or all of them may be
+    /// there for good: whoever keeps the rest asks [`RowDeadLetters::offsets`].
+    pub fn keep(&self, log: Uuid, database: &str, dead_letters: Vec<(u64, DeadLetter)>) -> Result<(), SpoolError> {
         let mut state = self.state.lock();
-        let mut body = Body { serial: 0, log, database: database.to_owned(), offsets: Vec::new(), letters: Vec::new() };
+        let mut body =
+            Body { serial: 0, log, database: database.to_owned(), offsets: Vec::new(), dead_letters: Vec::new() };
         let mut bytes = 0;
-        for (offset, letter) in letters {
-            bytes += letter.payload.len() + letter.detail.len() + letter.topic.len();
+        for (offset, dead_letter) in dead_letters {
+            bytes += dead_letter.payload.len() + dead_letter.detail.len() + dead_letter.topic.len();
             body.offsets.push(offset);
-            body.letters.push(letter);
+            body.dead_letters.push(dead_letter);
             if bytes >= FRAME_BYTES {
                 self.append(&mut state, &mut body)?;
                 bytes = 0;
             }
         }
-        if !body.letters.is_empty() {
+        if !body.dead_letters.is_empty() {
             self.append(&mut state, &mut body)?;
         }
         drop(state);
@@ -186,11 +188,11 @@ impl RowLetters {
         state.end += bytes.len() as u64;
         state.next_serial += 1;
         body.offsets.clear();
-        body.letters.clear();
+        body.dead_letters.clear();
         Ok(())
     }
 
-    /// Waits for letters that the log does not have, the oldest first. Cancel-safe.
+    /// Waits for dead letters that the log does not have, the oldest first. Cancel-safe.
     pub async fn next(&self) -> Result<Forwarded, SpoolError> {
         loop {
             if let Some(next) = self.first()? {
@@ -205,14 +207,14 @@ impl RowLetters {
         let Some(frame) = state.frames.iter().find(|frame| !frame.is_forwarded) else { return Ok(None) };
         let path = self.folder.join(NAME);
         let found = state.file.as_ref().map(|file| read(&**file, &path, frame.at)).transpose()?.flatten();
-        let Some((Body { serial, letters, .. }, _)) = found else {
+        let Some((Body { serial, dead_letters, .. }, _)) = found else {
             let detail = "a frame that was whole is not".to_owned();
-            return Err(SpoolError::DamagedRowLetters { file: path, position: frame.at, detail });
+            return Err(SpoolError::DamagedRowDeadLetters { file: path, position: frame.at, detail });
         };
-        Ok(Some(Forwarded { serial, is_left: frame.is_left, letters }))
+        Ok(Some(Forwarded { serial, is_left: frame.is_left, dead_letters }))
     }
 
-    /// The log has these letters. `passed` says how far a database is in a log; what it is behind need not be known any more.
+    /// The log has these dead letters. `passed` says how far a database is in a log; what it is behind need not be known any more.
     pub fn forwarded(&self, serial: u64, passed: impl Fn(Uuid, &str) -> u64) -> Result<(), SpoolError> {
         let mut state = self.state.lock();
         if let Some(frame) = state.frames.iter_mut().find(|frame| frame.serial == serial) {
@@ -263,7 +265,7 @@ fn frame(body: &Body, at: u64, bytes: u64) -> Frame {
         log: body.log,
         database: body.database.clone(),
         offsets: body.offsets.clone(),
-        letters: body.letters.iter().map(|letter| letter.records).sum(),
+        dead_letters: body.dead_letters.iter().map(|dead_letter| dead_letter.records).sum(),
         is_left: false,
         is_forwarded: false,
         at,
@@ -302,7 +304,7 @@ fn read(file: &dyn DiskFile, path: &Path, at: u64) -> Result<Option<(Body, u64)>
 
 /// The frame that `bytes` begin with; they begin at `at` of the file.
 fn parse(path: &Path, bytes: &[u8], at: u64) -> Result<Option<(Body, u64)>, SpoolError> {
-    let damaged = |detail| SpoolError::DamagedRowLetters { file: path.to_owned(), position: at, detail };
+    let damaged = |detail| SpoolError::DamagedRowDeadLetters { file: path.to_owned(), position: at, detail };
     let Some(length) = whole(bytes) else {
         // Nothing acknowledged may stand behind.
         let begins = memchr::memmem::find_iter(bytes, MAGIC).filter(|begin| *begin > 0);

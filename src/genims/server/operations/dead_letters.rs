@@ -14,9 +14,9 @@ SELECT reason, count(*), sum(records)::bigint
  WHERE replayed_at IS NULL
  GROUP BY reason ORDER BY 2 DESC, reason";
 
-pub(super) struct LetterReader(Option<SharedReader>);
+pub(super) struct DeadLetterReader(Option<SharedReader>);
 
-impl LetterReader {
+impl DeadLetterReader {
     pub(super) fn new(operations: Option<PostgresSettings>) -> Self {
         Self(operations.map(SharedReader::new))
     }
@@ -28,7 +28,7 @@ impl LetterReader {
         }
     }
 
-    pub(super) async fn letters(&self) -> Result<Proven<Vec<WaitingView>>, String> {
+    pub(super) async fn dead_letters(&self) -> Result<Proven<Vec<WaitingView>>, String> {
         let missing = || format!("this server does not write to {OPERATIONS}, which keeps the dead letters");
         let reader = self.0.as_ref().ok_or_else(missing)?;
         let query = BoundQuery { sql: WAITING.to_owned(), values: Vec::new() };
@@ -50,5 +50,5 @@ impl LetterReader {
 
 fn waiting(row: &PostgresRow) -> Result<WaitingView, PostgresError> {
     let records: Option<i64> = row.try_get(2)?;
-    Ok(WaitingView { reason: row.try_get(0)?, letters: row.try_get(1)?, records: records.unwrap_or_default() })
+    Ok(WaitingView { reason: row.try_get(0)?, dead_letters: row.try_get(1)?, records: records.unwrap_or_default() })
 }
