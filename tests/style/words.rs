@@ -44,6 +44,44 @@ fn metaphors(file: &File) -> Vec<String> {
         .collect()
 }
 
+/// What stands before a name where it is declared.
+const DECLARES: [&str; 9] = ["let", "mut", "fn", "struct", "enum", "mod", "const", "static", "for"];
+
+/// "Letter" for a dead letter is the last metaphor, which the alphabet has, too: so the names are looked at.
+#[test]
+fn a_dead_letter_is_called_so_in_full() {
+    assert_none(
+        files("rs").iter().filter(|file| !file.name.starts_with("tests/style/")).flat_map(bare_letters).collect(),
+    );
+    let text =
+        "let letters = 1;\nfn of_a_letter() {}\nstruct Kept { row_letters: u8 }\nstruct RowLetters;\nmod letters;";
+    assert_eq!(bare_letters(&file("src/a/src/lib.rs", text)).len(), 5);
+    let text = "let dead_letters = 1;\nstruct KeptDeadLetter { letter_id: i64 }\nconst DEAD_LETTERS_MAX: u8 = 1;\n// of a letter";
+    assert!(bare_letters(&file("src/a/src/lib.rs", text)).is_empty());
+}
+
+fn bare_letters(file: &File) -> Vec<String> {
+    let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
+    let mut found = Vec::new();
+    for (at, line) in file.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        let mut before = "";
+        for (start, word) in line.split(|sign| !is_word(sign)).scan(0, |end, word| {
+            let start = *end;
+            *end += word.len() + 1;
+            Some((start, word))
+        }) {
+            let is_field = line[start + word.len()..].starts_with(": ") && !line[..start].contains('"');
+            // `letter_id` is a column that clients know.
+            let name = word.to_lowercase().replace('_', "").replace("deadletter", "").replace("letterid", "");
+            if name.contains("letter") && (is_field || DECLARES.contains(&before)) {
+                found.push(format!("{}:{}: `{word}`: a dead letter, in full", file.name, at + 1));
+            }
+            before = word;
+        }
+    }
+    found
+}
+
 #[test]
 fn no_lock_of_the_server_poisons() {
     assert_none(files("rs").iter().filter(|file| file.name.starts_with("src/")).flat_map(poisoned).collect());

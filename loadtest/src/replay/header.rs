@@ -69,12 +69,12 @@ fn count(row: &Row) -> usize {
 /// Whether a row says the units of the columns that another one names.
 fn is_units(row: &Row, names: &Row) -> bool {
     let cells = || row.cells.iter().map(str::to_lowercase);
-    let letters = |row: &Row| row.cells.iter().map(|cell| cell.chars().count()).sum::<usize>();
+    let characters = |row: &Row| row.cells.iter().map(|cell| cell.chars().count()).sum::<usize>();
     let all = cells().all(|cell| is_unit(&cell) || NO_UNITS.contains(&cell.as_str()) || is_format_of_time(&cell));
     // One letter may be a name as well: then names are longer.
     let certain = |cell: &String| is_unit(cell) && cell.chars().count() > 1;
     let known = cells().filter(|cell| is_unit(cell)).count();
-    all && known > 0 && (cells().any(|cell| certain(&cell)) || letters(names) > 2 * letters(row))
+    all && known > 0 && (cells().any(|cell| certain(&cell)) || characters(names) > 2 * characters(row))
 }
 
 fn is_unit(cell: &str) -> bool {
@@ -85,8 +85,8 @@ fn is_unit(cell: &str) -> bool {
 
 /// `dd.mm.yyyy hh:mm:ss`
 fn is_format_of_time(cell: &str) -> bool {
-    let letters = cell.chars().filter(|c| c.is_alphabetic());
-    cell.len() >= 5 && letters.clone().count() >= 4 && letters.into_iter().all(|c| "dtmyjhsaf".contains(c))
+    let characters = cell.chars().filter(|c| c.is_alphabetic());
+    cell.len() >= 5 && characters.clone().count() >= 4 && characters.into_iter().all(|c| "dtmyjhsaf".contains(c))
 }
 
 /// What stands in brackets at the end.

@@ -92,9 +92,9 @@ impl Chart {
             };
             let last = self.points_max.saturating_sub(1).max(1) as f64;
             let x = LEFT + (WIDTH - LEFT) * (missing + at) as f64 / last;
-            let (letter, y) = (if drawing { 'L' } else { 'M' }, height((value / top).clamp(0.0, 1.0)));
+            let (command, y) = (if drawing { 'L' } else { 'M' }, height((value / top).clamp(0.0, 1.0)));
             // Writing to a String cannot fail.
-            let _ = write!(path, "{letter}{x:.0} {y:.0}");
+            let _ = write!(path, "{command}{x:.0} {y:.0}");
             if !drawing {
                 // A point with gaps at both sides is seen, too.
                 path.push_str("h1");

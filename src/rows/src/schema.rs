@@ -127,8 +127,8 @@ pub fn words_of_check(check: &str, dialect: Dialect) -> Option<(String, Vec<Stri
     let column: String = head
         .trim_start_matches(['(', ' '])
         .chars()
-        .skip_while(|letter| matches!(letter, '"' | '`'))
-        .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+        .skip_while(|sign| matches!(sign, '"' | '`'))
+        .take_while(|sign| sign.is_alphanumeric() || *sign == '_')
         .collect();
     let (mut words, mut rest) = (Vec::new(), &check[list..]);
     let end = if is_array { ']' } else { ')' };
@@ -152,11 +152,11 @@ pub fn words_of_check(check: &str, dialect: Dialect) -> Option<(String, Vec<Stri
 /// What stands before the closing quote, and what behind it.
 fn quoted(text: &str, dialect: Dialect) -> Option<(String, &str)> {
     let mut word = String::new();
-    let mut letters = text.char_indices().peekable();
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '\\' if dialect == Dialect::Mysql => word.push(letters.next()?.1),
-            '\'' if letters.next_if(|(_, next)| *next == '\'').is_some() => word.push('\''),
+    let mut signs = text.char_indices().peekable();
+    while let Some((at, sign)) = signs.next() {
+        match sign {
+            '\\' if dialect == Dialect::Mysql => word.push(signs.next()?.1),
+            '\'' if signs.next_if(|(_, next)| *next == '\'').is_some() => word.push('\''),
             '\'' => return Some((word, &text[at + 1..])),
             other => word.push(other),
         }

@@ -117,7 +117,7 @@ fn an_object_in_place_of_a_value_is_several_where_the_catalogue_has_them() {
 }
 
 #[test]
-fn one_letter_may_be_a_tag_s_name() {
+fn one_character_may_be_a_tag_s_name() {
     assert_eq!(points(TAGS, &["t", "h"], r#"{"t":21.5,"h":48}"#), [untimed("t", 21.5), untimed("h", 48.0)]);
     assert_eq!(
         points(TAGS, &["h"], r#"{"t":-5.5,"h":48}"#),

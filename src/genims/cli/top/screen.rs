@@ -92,8 +92,8 @@ impl Screen {
             KeyCode::PageUp => self.choose(-10),
             KeyCode::Home => self.choose(isize::MIN),
             KeyCode::End => self.choose(isize::MAX),
-            KeyCode::Char(letter) => {
-                if let Some((_, sort)) = SORTS.iter().find(|(key, _)| *key == letter) {
+            KeyCode::Char(pressed) => {
+                if let Some((_, sort)) = SORTS.iter().find(|(key, _)| *key == pressed) {
                     self.sort = *sort;
                 }
             }

@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// The key of a time that goes before all others.
 const TIME_KEY: &[u8] = b"timestamp_us";
 /// How an escaped letter or underscore begins, in whatever quotes.
-const ESCAPED_LETTERS: [&[u8]; 3] = [b"\\u005", b"\\u006", b"\\u007"];
+const ESCAPED_SIGNS: [&[u8]; 3] = [b"\\u005", b"\\u006", b"\\u007"];
 
 /// What of a message under way is of sensors that nobody knows.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ impl Nobodys {
 fn takes_one_time(mut untimed: Vec<u64>, payload: &[u8]) -> bool {
     let has = |wanted: &[u8]| payload.windows(wanted.len()).any(|part| part == wanted);
     untimed.sort_unstable();
-    untimed.windows(2).all(|pair| pair[0] != pair[1]) && !has(TIME_KEY) && !ESCAPED_LETTERS.into_iter().any(has)
+    untimed.windows(2).all(|pair| pair[0] != pair[1]) && !has(TIME_KEY) && !ESCAPED_SIGNS.into_iter().any(has)
 }
 
 impl IntakeBuffer {

@@ -55,7 +55,7 @@ pub(crate) async fn write<'a>(
 
 /// Who the audit trail says it was.
 async fn act_as(transaction: &Transaction<'_>, client: &str) -> Result<(), SinkError> {
-    let actor: String = format!("service:{client}").chars().filter(|letter| *letter != '\0').take(100).collect();
+    let actor: String = format!("service:{client}").chars().filter(|sign| *sign != '\0').take(100).collect();
     let values: [(&(dyn ToSql + Sync), Type); 1] = [(&actor, Type::TEXT)];
     answered(transaction.execute_typed("SELECT set_config('genims.actor', $1, true)", &values)).await?;
     Ok(())

@@ -59,10 +59,10 @@ pub(super) async fn read(connection: &mut MysqlConnection) -> Result<Schema, Sin
 
 /// MySQL 8 repeats a check as a text within quotes: `_utf8mb4\'word\'`.
 fn unescaped(check: &str) -> String {
-    let mut letters = check.chars();
-    std::iter::from_fn(|| match letters.next()? {
-        '\\' => letters.next(),
-        letter => Some(letter),
+    let mut signs = check.chars();
+    std::iter::from_fn(|| match signs.next()? {
+        '\\' => signs.next(),
+        sign => Some(sign),
     })
     .collect()
 }

@@ -104,8 +104,8 @@ impl Columns {
             conditions.push(format!("{name} <=> {place}"));
             values.push(value.clone());
             let Some(held) = self.0.get(column).filter(|held| held.is_text()) else { continue };
-            let letters = |text: &str| format!("CAST(CONVERT({text} USING utf8mb4) AS BINARY)");
-            conditions.push(format!("{} <=> {}", letters(&name), letters("?")));
+            let exactly = |text: &str| format!("CAST(CONVERT({text} USING utf8mb4) AS BINARY)");
+            conditions.push(format!("{} <=> {}", exactly(&name), exactly("?")));
             values.push(match value {
                 Value::Bytes(text) if held.data_type == "char" => Value::Bytes(text.trim_ascii_end().to_vec()),
                 other => other,
