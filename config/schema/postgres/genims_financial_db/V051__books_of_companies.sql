@@ -4,6 +4,7 @@ COMMENT ON COLUMN journal_entry_headers.journal_number IS 'RV/2000/2025/000123: 
 COMMENT ON COLUMN journal_entry_headers.currency_code IS 'Of the document, which is the currency of the group';
 COMMENT ON COLUMN journal_entry_headers.functional_currency_code IS 'Currency of the books of the company: genims_master_db.companies.currency';
 COMMENT ON COLUMN journal_entry_headers.exchange_rate IS 'Units of functional_currency_code for one unit of currency_code on posting_date: the inverse of the latest spot rate not after it; of a closing the rate of its day, while its amounts are the sums of the year';
+COMMENT ON COLUMN journal_entry_lines.debit_amount IS 'In currency_code, never negative; one of debit and credit is 0, both are in a revaluation, which changes the books of the company alone';
 COMMENT ON COLUMN journal_entry_lines.functional_debit IS 'functional_debit = debit_amount * exchange_rate; the largest line takes the cents by which the lines of a journal would not balance';
 COMMENT ON COLUMN journal_entry_lines.functional_credit IS 'functional_credit = credit_amount * exchange_rate; the largest line takes the cents by which the lines of a journal would not balance';
 COMMENT ON TABLE account_balances IS 'Period totals per account over all companies, in the currency of the group, debit positive';
