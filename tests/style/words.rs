@@ -65,12 +65,8 @@ fn bare_letters(file: &File) -> Vec<String> {
     let mut found = Vec::new();
     for (at, line) in file.text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
         let mut before = "";
-        for (start, word) in line.split(|sign| !is_word(sign)).scan(0, |end, word| {
-            let start = *end;
-            *end += word.len() + 1;
-            Some((start, word))
-        }) {
-            let is_field = line[start + word.len()..].starts_with(": ") && !line[..start].contains('"');
+        for word in line.split(|sign| !is_word(sign)) {
+            let is_field = line.contains(&format!("{word}: ")) && !line.contains('"');
             // `letter_id` is a column that clients know.
             let name = word.to_lowercase().replace('_', "").replace("deadletter", "").replace("letterid", "");
             if name.contains("letter") && (is_field || DECLARES.contains(&before)) {

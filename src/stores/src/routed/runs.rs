@@ -10,11 +10,11 @@ use hashbrown::HashMap;
 use serde_json::Value;
 
 /// A route with events that it takes: as many commands as they need.
-pub(super) type Run<'a> = (&'a Route, Vec<&'a RoutedEvent>);
+pub(super) type RouteRun<'a> = (&'a Route, Vec<&'a RoutedEvent>);
 
 /// What goes into each collection, in turn; collections wait for each other in nothing.
-pub(super) fn runs<'a>(taken: &[Run<'a>]) -> Vec<Vec<Run<'a>>> {
-    let mut collections: Vec<Vec<&Run<'a>>> = Vec::new();
+pub(super) fn runs<'a>(taken: &[RouteRun<'a>]) -> Vec<Vec<RouteRun<'a>>> {
+    let mut collections: Vec<Vec<&RouteRun<'a>>> = Vec::new();
     for run in taken {
         match collections.iter_mut().find(|runs| runs[0].0.table == run.0.table) {
             Some(runs) => runs.push(run),
@@ -24,7 +24,7 @@ pub(super) fn runs<'a>(taken: &[Run<'a>]) -> Vec<Vec<Run<'a>>> {
     collections.iter().map(|taken| in_turn(taken)).collect()
 }
 
-fn in_turn<'a>(taken: &[&Run<'a>]) -> Vec<Run<'a>> {
+fn in_turn<'a>(taken: &[&RouteRun<'a>]) -> Vec<RouteRun<'a>> {
     if taken.iter().all(|(route, _)| route.operation == Operation::Insert) {
         return taken.iter().filter(|(_, events)| !events.is_empty()).map(|run| (*run).clone()).collect();
     }
@@ -57,7 +57,7 @@ fn in_turn<'a>(taken: &[&Run<'a>]) -> Vec<Run<'a>> {
 }
 
 /// A field of events that every change finds its documents by, every document says alike, and no change alters.
-fn told_apart_by<'a>(taken: &[&Run<'a>]) -> Option<&'a str> {
+fn told_apart_by<'a>(taken: &[&RouteRun<'a>]) -> Option<&'a str> {
     let routes = || taken.iter().map(|(route, _)| *route);
     let first = routes().find(|route| route.operation != Operation::Insert)?;
     first.key.iter().find_map(|column| {
@@ -95,11 +95,11 @@ mod tests {
 
     /// Route and offsets of each run, collection by collection.
     fn told<'a>(routes: &'a [Route], events: &[RoutedEvent]) -> Vec<Vec<(&'a str, Vec<u64>)>> {
-        let taken: Vec<Run<'_>> =
+        let taken: Vec<RouteRun<'_>> =
             routes.iter().map(|route| (route, events.iter().filter(|event| route.takes(event)).collect())).collect();
         let offsets = |events: &[&RoutedEvent]| events.iter().map(|event| event.log_offset).collect();
         let name = |name: &str| routes.iter().find(|route| route.name == name).unwrap().name.as_str();
-        let run = |(route, events): &Run<'_>| (name(&route.name), offsets(events));
+        let run = |(route, events): &RouteRun<'_>| (name(&route.name), offsets(events));
         runs(&taken).iter().map(|runs| runs.iter().map(run).collect()).collect()
     }
 
