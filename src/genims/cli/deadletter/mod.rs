@@ -169,7 +169,7 @@ async fn show(client: &Client, letter_id: i64, json: bool) -> anyhow::Result<Exi
         return Ok(ExitCode::SUCCESS);
     }
     let StoredDeadLetter { source, client, received_at, last_received_at, dead_letters, records, .. } = dead_letter;
-    say!("dead letter    {letter_id}");
+    say!("id        {letter_id}");
     say!(
         "received  {received_at} through {source}{}",
         if client.is_empty() { "" } else { " from " }.to_owned() + &shown(client)
