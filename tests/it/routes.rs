@@ -47,10 +47,10 @@ pub(crate) fn plant_of(harness: &'static Harness, setup: &Setup<'_>, modules: &[
     plant
 }
 
-/// That time, or an earlier one from which what lasts so long ends before the day does, in UTC: routes count by the day.
-pub(crate) fn on_one_day(at_ms: i64, lasts_ms: i64) -> i64 {
-    const DAY_MS: i64 = 86_400_000;
-    let left_ms = DAY_MS - at_ms.rem_euclid(DAY_MS);
+/// That time, or an earlier one from which what lasts so long ends before the hour does, in UTC: routes count by the hour and the day.
+pub(crate) fn in_one_hour(at_ms: i64, lasts_ms: i64) -> i64 {
+    const HOUR_MS: i64 = 3_600_000;
+    let left_ms = HOUR_MS - at_ms.rem_euclid(HOUR_MS);
     if left_ms < lasts_ms { at_ms - lasts_ms } else { at_ms }
 }
 

@@ -46,4 +46,6 @@ mod probe_tests;
 #[cfg(test)]
 mod prometheus_tests;
 #[cfg(test)]
+mod sink_states_tests;
+#[cfg(test)]
 mod window_tests;

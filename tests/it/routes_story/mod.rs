@@ -8,7 +8,7 @@ mod plant;
 mod watched;
 
 use crate::harness::Harness;
-use crate::routes::{count, on_one_day, picture, work};
+use crate::routes::{count, in_one_hour, picture, work};
 use crate::running::eventually;
 use crate::server::{PATIENCE, Plant, Sensor};
 use crate::stream::{now_ms, send};
@@ -112,7 +112,7 @@ fn story(harness: &'static Harness) {
     for sensor in [&sensor, &other, &third] {
         work(&plant, &sensor.machine_id);
     }
-    let at_ms = on_one_day(now_ms() - 600_000, 400_000);
+    let at_ms = in_one_hour(now_ms() - 600_000, 400_000);
     order(&plant, &sensor);
     people(&plant, &sensor, at_ms);
     characteristics(&plant, &gauge);

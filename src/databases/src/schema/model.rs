@@ -281,4 +281,25 @@ mod tests {
             }
         }
     }
+
+    /// The plants' costs are in rupees: what feeds dollars of the warehouse says so, and is translated.
+    #[test]
+    fn no_comment_calls_rupees_dollars() {
+        let registry = Registry::load(None).expect("the embedded registry");
+        for name in ["genims_manufacturing_db", "genims_reporting_db"] {
+            let model = Model::of(registry.get(name).expect("known")).unwrap_or_else(|cause| panic!("{cause}"));
+            for table in &model.tables {
+                for column in &table.columns {
+                    let told =
+                        format!("{} {}", column.name, column.comment.as_deref().unwrap_or_default()).to_lowercase();
+                    assert!(!told.contains("usd") && !told.contains("dollar"), "{name}.{}: {told}", table.name);
+                }
+            }
+        }
+        let model =
+            Model::of(registry.get("genims_reporting_db").expect("known")).unwrap_or_else(|cause| panic!("{cause}"));
+        let cost =
+            model.table("production_summary_daily").and_then(|table| table.column("total_cost")).expect("a column");
+        assert!(cost.comment.as_deref().is_some_and(|comment| comment.contains("INR")), "{:?}", cost.comment);
+    }
 }
