@@ -104,7 +104,7 @@ const STATEMENTS: [Statement; 9] = [
     Statement {
         table: "genims_internal.dead_letters",
         what: "UPDATE",
-        poison: "{}topic = 'again' AND {}dead letters > 1",
+        poison: "{}topic = 'again' AND {}letters > 1",
         left: &[("rows of the equal ones", 2)],
         dead_lettered: 0,
     },
