@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
     vec![
-        harness.trial("replays::many_letters_are_counted_and_end_with_those_they_began_with", many),
-        harness.trial("replays::what_was_stored_beside_a_letter_is_not_stored_again", beside),
+        harness.trial("replays::many_dead_letters_are_counted_and_end_with_those_they_began_with", many),
+        harness.trial("replays::what_was_stored_beside_a_dead_letter_is_not_stored_again", beside),
     ]
 }
 

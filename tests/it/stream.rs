@@ -18,7 +18,7 @@ pub(crate) fn tests(harness: &'static Harness) -> Vec<Trial> {
         harness.trial("stream::tcp_frames_are_stored_once_also_when_sent_again", tcp_frames),
         harness.trial("stream::line_protocol_is_stored", line_protocol),
         harness.trial("stream::bad_input_is_set_aside_with_its_reason", bad_input_is_set_aside),
-        harness.trial("stream::a_letter_comes_in_once_its_sensor_exists", a_dead_letter_comes_in),
+        harness.trial("stream::a_dead_letter_comes_in_once_its_sensor_exists", a_dead_letter_comes_in),
         harness.trial("stream::only_the_poisoned_row_is_set_aside", only_the_poisoned_row),
     ]
 }

@@ -117,7 +117,7 @@ impl Database {
         self.may_lack.extend(later.table.into_keys().filter(|id| !self.contents.table.contains_key(id)));
     }
 
-    /// Rows with these keys may have one letter more.
+    /// Rows with these keys may have one dead letter more.
     pub(crate) fn may_have_again(&mut self, refused: impl Iterator<Item = u64>) {
         refused.for_each(|id| *self.refused.entry(id).or_default() += 1);
     }

@@ -13,8 +13,8 @@
 //! `GENIMS_SEEDS` says how many, `GENIMS_SEED` runs one and shows its trace.
 //!
 //! - `plan`: what a seed decides; `world`: the run; `harm`: what goes wrong
-//! - `server`: production's parts without their threads; `sink`: its consumers; `writer`, `log`, `router`, `letters`, `folder`:
-//!   their seams
+//! - `server`: production's parts without their threads; `sink`: its consumers; `writer`, `log`, `router`, `dead_letters`,
+//!   `folder`: their seams
 //! - `clients`, `mqtt_client`, `tcp_client`, `line_client`, `database`: the outside; `ledger`, `rows`: what it was told
 //!
 //! Not here: the bridge, whose client library (`rumqttc`) opens the socket itself, and makes its connection of a type that it keeps

@@ -101,7 +101,7 @@ async fn postgres_findings(sources: &Sources, ledger: &PostgresLedger) -> Result
     ];
     // A row of dead letters may stand for many, and what was purged is entered beside it.
     let dead_letters = "SELECT coalesce(sum(letters), 0)::bigint FROM (SELECT letters FROM genims_internal.dead_letters
-         UNION ALL SELECT letters FROM genims_internal.dead_letters_purged) AS all_letters";
+         UNION ALL SELECT letters FROM genims_internal.dead_letters_purged) AS every_one";
     // So is what retention took away.
     let rows = |table: &str| {
         format!(
